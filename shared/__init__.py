@@ -1,0 +1,1 @@
+"""The domain of Customer Memory and its adapters. Imports neither `api` nor `worker`."""

@@ -1,0 +1,105 @@
+"""Every error the service raises on purpose.
+
+CustomerMemoryError
+├── SettingsError            the configuration cannot serve; says which variable, and the mend
+├── StoreError
+│   ├── StoreUnavailable     the store did not answer in time
+│   └── StoreCorrupt         what the store holds cannot be read
+├── Refusal                  a caller asked for what cannot be; each kind is one answer of the API
+│   ├── UnknownSession  UnknownRequest  UnknownMemory
+│   ├── SessionClosed  SessionExpired  SessionBusy  ConversationMoved  ConversationMismatch
+│   ├── KeyReused
+│   └── MemoryFull
+└── ClaudeError
+    ├── ClaudeLater          worth another try, and when
+    └── ClaudeFailed         final for this request
+"""
+
+from __future__ import annotations
+
+
+class CustomerMemoryError(Exception):
+    """Something Customer Memory knows how to name."""
+
+
+class SettingsError(CustomerMemoryError):
+    """The settings cannot serve. The text holds every problem found, one a line."""
+
+
+class StoreError(CustomerMemoryError):
+    """The store could not do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer in time. What was asked may or may not have happened; asking again is safe."""
+
+
+class StoreCorrupt(StoreError):
+    """The store holds a record that cannot be read."""
+
+
+class Refusal(CustomerMemoryError):
+    """What was asked for cannot be; nothing was changed."""
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail or " ".join((type(self).__doc__ or "").split()))
+
+
+class UnknownSession(Refusal):
+    """No such session. It may have been deleted, or belong to another customer."""
+
+
+class UnknownRequest(Refusal):
+    """No such request. Results are kept for REQUEST_RETENTION_HOURS."""
+
+
+class UnknownMemory(Refusal):
+    """No memory entry of the customer has this key."""
+
+
+class SessionClosed(Refusal):
+    """The session is closed. Reopen it, or leave sessionId out to begin a new one."""
+
+
+class SessionExpired(Refusal):
+    """The session is over: SESSION_TTL_HOURS passed since its last message. Leave sessionId out to begin a new one."""
+
+
+class SessionBusy(Refusal):
+    """Too many requests of this session wait for their turn. Try again when some are answered."""
+
+
+class ConversationMoved(Refusal):
+    """The conversation has been bound to a newer session; this one cannot be reopened."""
+
+
+class ConversationMismatch(Refusal):
+    """The session belongs to another conversation. Name one of sessionId and conversationId, or the two that match."""
+
+
+class KeyReused(Refusal):
+    """The Idempotency-Key was used with another body. Use a new key for a new request."""
+
+
+class MemoryFull(Refusal):
+    """The customer has as many memory entries as are kept. Delete some, or raise MEMORY_MAX_ENTRIES."""
+
+
+class ClaudeError(CustomerMemoryError):
+    """Claude did not answer. `cause` is a stable word for why."""
+
+    def __init__(self, cause: str, detail: str) -> None:
+        super().__init__(detail)
+        self.cause = cause
+
+
+class ClaudeLater(ClaudeError):
+    """Claude may answer another time. `after` is the wait it asked for, in seconds; None where it named none."""
+
+    def __init__(self, cause: str, detail: str, after: float | None = None) -> None:
+        super().__init__(cause, detail)
+        self.after = after
+
+
+class ClaudeFailed(ClaudeError):
+    """Claude will not answer this request, however often it is asked."""
