@@ -1,0 +1,48 @@
+"""Names of keys, injective for any id.
+
+    cm:{7k}:wake                          sessions of bucket 7k that wait, by wake time
+    cm:{7k}:t:acme:ses:<session id>       a session's head; :in, :msg, :pending, :req beside it
+    cm:{7k}:t:acme:cus:<customer>:...     what belongs to a customer
+    cm:t:acme:agent                       what belongs to a tenant
+
+The bucket in braces is the hash tag of a Redis Cluster: all keys of a customer share one slot, so one script may
+touch them. Scripts build the names below `cm:{7k}:` themselves (`lua/prelude.lua`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from urllib.parse import quote
+
+_TENANT = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
+
+ACCESS_KEYS = "cm:keys"
+BUCKETS = "cm:buckets"
+FINISHED_CHANNEL = "cm:finished"
+LISTEN_CHANNEL = "cm:listen"
+
+
+def encode(text: str) -> str:
+    """Return `text` as one key segment: percent-encoded UTF-8, so no two texts share a segment."""
+    return quote(text, safe="")
+
+
+def valid_tenant(tenant: str) -> bool:
+    """Return whether `tenant` may name a tenant: lower-case letters, digits and hyphens, at most 63."""
+    return _TENANT.match(tenant) is not None
+
+
+def wake_key(bucket: str) -> str:
+    """Return the bucket's wake index; the name every script is routed by."""
+    return f"cm:{{{bucket}}}:wake"
+
+
+def agent_key(tenant: str) -> str:
+    """Return the key of the tenant's instructions."""
+    return f"cm:t:{tenant}:agent"
+
+
+def idempotency_key(tenant: str, key: str) -> str:
+    """Return the key that an Idempotency-Key of a tenant is reserved under; the key itself is not stored."""
+    return f"cm:t:{tenant}:idem:{hashlib.sha256(key.encode()).hexdigest()}"

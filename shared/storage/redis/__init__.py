@@ -1,0 +1,1 @@
+"""The store on Redis or Valkey: scripts in `lua/`, one for each atomic step."""

@@ -1,0 +1,121 @@
+"""The connection: scripts by name, answers in time, faults in our own words.
+
+Every operation is safe to ask again, so a lost answer is asked for again until the operation's time is up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from functools import cache
+from importlib import resources
+from typing import Any, TypeVar, cast
+
+from redis import exceptions
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
+
+from shared.errors import StoreError, StoreUnavailable
+
+Answer = TypeVar("Answer")
+
+_AWAY = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.ReadOnlyError,
+    exceptions.OutOfMemoryError,
+    exceptions.ClusterDownError,
+    OSError,
+    TimeoutError,
+)
+_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
+
+
+class Client:
+    """One process's way to the server.
+
+    `patience` is how many seconds an operation may take in all, tries included; `store_clock`, for tests, stands in
+    for the server's own clock and returns milliseconds since the epoch.
+    """
+
+    def __init__(self, redis: Redis, patience: float, store_clock: Callable[[], int] | None = None) -> None:
+        self.redis = redis
+        self._patience = patience
+        self._store_clock = store_clock
+        self._scripts: dict[str, AsyncScript] = {}
+
+    async def run(self, name: str, key: str, /, **parameters: Any) -> list[Any]:
+        """Run the script `name` (a file of `lua/`), routed by `key`; parameters that are None are left out."""
+        given = {field: value for field, value in parameters.items() if value is not None}
+        if self._store_clock is not None:
+            given["now"] = self._store_clock()
+        script = self._script(name)
+        arguments = [json.dumps(given, ensure_ascii=False, separators=(",", ":"))]
+
+        async def ask() -> list[Any]:
+            return cast("list[Any]", await script(keys=[key], args=arguments))
+
+        return await self.call(ask)
+
+    async def call(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Return what `ask` returns; ask again while the server is away, until patience ends.
+
+        Raises:
+            StoreUnavailable: the server did not answer in time.
+            StoreError: it answered with an error.
+
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._patience
+        pause = _PAUSE_SECONDS
+        while True:
+            try:
+                async with asyncio.timeout_at(until):
+                    return await ask()
+            except _AWAY as error:
+                if loop.time() + pause >= until:
+                    message = f"the store did not answer in {self._patience:g} s ({type(error).__name__})"
+                    raise StoreUnavailable(message) from error
+            except exceptions.RedisError as error:
+                raise StoreError(str(error)) from error
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.redis.aclose()
+
+    def _script(self, name: str) -> AsyncScript:
+        if name not in self._scripts:
+            self._scripts[name] = self.redis.register_script(script_source(name))
+        return self._scripts[name]
+
+
+def connect(url: str, patience: float, connections: int) -> Client:
+    """Return a client of the server at `url`; `connections` is the most it opens. Nothing is sent yet."""
+    slice_seconds = min(5.0, max(0.5, patience / 2))
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=slice_seconds,
+        decode_responses=True,
+        socket_timeout=slice_seconds,
+        socket_connect_timeout=slice_seconds,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
+    )
+    return Client(Redis.from_pool(pool), patience)
+
+
+@cache
+def script_source(name: str) -> str:
+    """Return the text of a script, with the prelude before it where it works on a bucket."""
+    folder = resources.files(__package__) / "lua"
+    body = (folder / f"{name}.lua").read_text("utf-8")
+    if "local P = cjson.decode" in body:
+        return body
+    return (folder / "prelude.lua").read_text("utf-8") + body

@@ -1,0 +1,77 @@
+-- Take the lease and the lowest open ticket together, and read what the turn needs in the same moment.
+-- A claim whose answer was lost asks again with its nonce and is given the same claim.
+local head = read_head(P.session)
+local member = P.tenant .. '/' .. P.session
+if not head then
+  redis.call('ZREM', wake_key, member)
+  redis.call('HDEL', tries_key, member)
+  return { 'gone' }
+end
+local again = head.nonce == P.nonce
+if number(head.lease) > now and not again then return { 'busy' } end
+
+local request = redis.call('LINDEX', session_key(P.session, 'in'), 0)
+if not request then
+  set_wake(P.session, head)
+  return { 'idle' }
+end
+local record = request_key(request)
+local state = redis.call('HMGET', record, 'due', 'claimed', 'quarantined', 'alone', 'deaths')
+if number(state[1]) > now then
+  set_wake(P.session, head)
+  return { 'parked' }
+end
+
+-- An earlier claim that neither parked nor committed is unexplained: it may have killed its process, or only been
+-- near one that did. It runs next in quarantine, and only deaths there condemn it.
+local token = number(head.token)
+local deaths = number(state[5])
+if not again then
+  local unexplained = state[2] and state[2] ~= ''
+  local suspect = unexplained or state[3] == '1'
+  if suspect and not P.quarantine then
+    redis.call('HSET', record, 'quarantined', 1)
+    set_wake(P.session, head, now + P.grace)
+    return { 'quarantine' }
+  end
+  if P.quarantine and not suspect then return { 'ordinary' } end
+  if unexplained and state[4] == '1' then deaths = redis.call('HINCRBY', record, 'deaths', 1) end
+  token = token + 1
+  redis.call('HSET', session_key(P.session), 'token', token, 'nonce', P.nonce)
+  redis.call('HSET', record, 'status', 'running', 'claimed', token, 'alone', P.quarantine and 1 or 0)
+end
+head.lease = now + P.lease
+redis.call('HSET', session_key(P.session), 'lease', head.lease)
+set_wake(P.session, head)
+
+-- Newest messages first, in steps, until the session's budget is full or the count is reached.
+local messages, tokens = {}, 0
+local budget = redis.call('HGET', session_key(P.session), 'budget')
+if budget then
+  budget = cjson.decode(budget)
+  P.read_tokens = budget.max - budget.reserve
+end
+local seq = number(redis.call('HGET', session_key(P.session), 'messages'))
+while seq > 0 and #messages < P.read_messages and tokens < P.read_tokens do
+  local fields = {}
+  for step = seq, math.max(1, seq - 7), -1 do fields[#fields + 1] = step end
+  for index, raw in ipairs(redis.call('HMGET', session_key(P.session, 'msg'), unpack(fields))) do
+    if raw and #messages < P.read_messages and tokens < P.read_tokens then
+      messages[#messages + 1] = fields[index] .. '|' .. raw
+      tokens = tokens + number(string.match(raw, '^(%d+)|'))
+    end
+    seq = fields[index] - 1
+    if #messages >= P.read_messages or tokens >= P.read_tokens then break end
+  end
+end
+
+local memory = {}
+if P.read_memory > 0 then
+  local keys = redis.call('ZREVRANGE', customer_key(head.customer_key, 'memorder'), 0, P.read_memory - 1)
+  if #keys > 0 then memory = redis.call('HMGET', customer_key(head.customer_key, 'mem'), unpack(keys)) end
+end
+
+return { 'claimed', now, token, redis.call('HGETALL', session_key(P.session)), request,
+  redis.call('HGETALL', record), messages, seq, memory,
+  redis.call('EXISTS', request_key(request) .. ':listen'), deaths,
+  redis.call('LLEN', session_key(P.session, 'in')) }

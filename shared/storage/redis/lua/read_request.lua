@@ -1,0 +1,4 @@
+-- Read a request's record.
+local fields = redis.call('HGETALL', request_key(P.request))
+if #fields == 0 then return { 'unknown' } end
+return { 'request', fields }

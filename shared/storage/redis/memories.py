@@ -1,0 +1,84 @@
+"""Memory entries and the tenant's instructions on Redis."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from shared.clock import from_ms
+from shared.errors import MemoryFull, UnknownMemory
+from shared.ids import bucket_of
+from shared.models import AgentInstructions, MemoryEntry, Scope
+from shared.storage.contract import Page
+from shared.storage.keys import agent_key
+from shared.storage.redis import codec
+from shared.storage.redis.sessions import BadCursor
+from shared.storage.redis.turns import RedisScripts
+
+VERSIONS_KEPT = 20
+
+
+class RedisMemories(RedisScripts):
+    """Implements `shared.storage.contract.Memories`."""
+
+    async def put_memory(
+        self, customer_id: str, key: str, value: Any, scope: Scope, source: str
+    ) -> tuple[MemoryEntry, bool]:
+        """See `Memories.put_memory`."""
+        answer = await self._run(
+            "put_memory",
+            bucket_of(self.tenant, customer_id),
+            **codec.customer(customer_id),
+            key=key,
+            raw=codec.dump(value),
+            scope=scope,
+            source=source,
+            keep=VERSIONS_KEPT,
+            max_entries=self._limits.memory_max_entries,
+        )
+        if answer[0] == "full":
+            raise MemoryFull
+        history = answer[2] if len(answer) > 2 else None  # noqa: PLR2004 - absent where there is no history
+        return codec.memory(answer[1], history), answer[0] == "created"
+
+    async def memories(
+        self, customer_id: str, scope: Scope | None, key: str | None, limit: int, cursor: str | None
+    ) -> Page[MemoryEntry]:
+        """See `Memories.memories`."""
+        if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):  # noqa: PLR2004 - a plain offset
+            raise BadCursor
+        answer = await self._run(
+            "list_memory",
+            bucket_of(self.tenant, customer_id),
+            **codec.customer(customer_id),
+            scope=scope,
+            key=key,
+            limit=limit,
+            offset=int(cursor or 0),
+        )
+        items = tuple(codec.memory(found[0], found[1] if len(found) > 1 else None) for found in answer[1])
+        return Page(items, str(answer[2]) if int(answer[2]) >= 0 else None)
+
+    async def delete_memory(self, customer_id: str, key: str) -> None:
+        """See `Memories.delete_memory`."""
+        answer = await self._run(
+            "delete_memory", bucket_of(self.tenant, customer_id), **codec.customer(customer_id), key=key
+        )
+        if answer[0] == "unknown":
+            raise UnknownMemory
+
+    async def instructions(self) -> AgentInstructions | None:
+        """See `Memories.instructions`."""
+        redis = self._client.redis
+
+        async def ask() -> list[str | None]:
+            return cast("list[str | None]", await redis.hmget(agent_key(self.tenant), ["text", "version", "updated"]))
+
+        text, version, updated = await self._client.call(ask)
+        if text is None or version is None or updated is None:
+            return None
+        return AgentInstructions(instructions=text, version=int(version), updated_at=from_ms(int(updated)))
+
+    async def put_instructions(self, text: str) -> AgentInstructions:
+        """See `Memories.put_instructions`."""
+        answer = await self._client.run("put_instructions", agent_key(self.tenant), text=text, keep=VERSIONS_KEPT)
+        return AgentInstructions(instructions=text, version=int(answer[0]), updated_at=from_ms(int(answer[1])))

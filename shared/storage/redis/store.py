@@ -1,0 +1,121 @@
+"""The store on Redis or Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Self, cast
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from shared.clock import Clock, system_clock
+from shared.ids import SessionRef, all_buckets
+from shared.storage.contract import Limits, OutboxRow
+from shared.storage.keys import BUCKETS, FINISHED_CHANNEL, LISTEN_CHANNEL, wake_key
+from shared.storage.redis import codec
+from shared.storage.redis.access import AccessKeys
+from shared.storage.redis.client import Client, connect
+from shared.storage.redis.marks import BucketMarks
+from shared.storage.redis.memories import RedisMemories
+from shared.storage.redis.sessions import RedisSessions
+from shared.storage.redis.turns import RedisTurns
+
+LONGEST_BACKOFF_MS = 300_000
+RESUBSCRIBE_SECONDS = 0.5
+
+
+class RedisTenantStore(RedisTurns, RedisSessions, RedisMemories):
+    """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
+
+
+class RedisStore:
+    """Implements `shared.storage.contract.Store`."""
+
+    def __init__(self, client: Client, limits: Limits, clock: Clock = system_clock) -> None:
+        self.access = AccessKeys(client, clock)
+        self.limits = limits
+        self._client = client
+        self._marks = BucketMarks(client)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self._client.close()
+
+    def tenant(self, tenant: str) -> RedisTenantStore:
+        """See `Store.tenant`."""
+        return RedisTenantStore(self._client, self._marks, tenant, self.limits)
+
+    async def ping(self) -> None:
+        """See `Store.ping`."""
+        await self._client.call(self._client.redis.ping)
+
+    async def active_buckets(self, *, every: bool = False) -> list[str]:
+        """See `Store.active_buckets`."""
+        if every:
+            return list(all_buckets())
+        return await self._client.call(lambda: cast("Awaitable[list[str]]", self._client.redis.zrange(BUCKETS, 0, -1)))
+
+    async def overdue(self, bucket: str, limit: int) -> list[tuple[SessionRef, bool]]:
+        """See `Store.overdue`."""
+        backoff = 2 * self.limits.grace_ms
+        answer = await self._client.run(
+            "overdue",
+            wake_key(bucket),
+            tenant="-",
+            limit=limit,
+            backoff=backoff,
+            longest=max(LONGEST_BACKOFF_MS, backoff),
+        )
+        if int(answer[2]) == 0:
+            await self._marks.forget(bucket)
+        return [(SessionRef.parse(member), bool(int(alone))) for member, alone in answer[1]]
+
+    async def take_rows(self, bucket: str, limit: int) -> list[OutboxRow]:
+        """See `Store.take_rows`."""
+        answer = await self._client.run(
+            "take_rows", wake_key(bucket), tenant="-", limit=limit, lease=self.limits.announce_grace_ms
+        )
+        return [codec.row(raw, bucket) for raw in answer[1]]
+
+    async def strike(self, bucket: str, row_ids: Sequence[str]) -> None:
+        """See `Store.strike`."""
+        if row_ids:
+            await self._client.run("strike", wake_key(bucket), tenant="-", rows=list(row_ids))
+
+    def finished(self) -> AsyncIterator[str]:
+        """See `Store.finished`."""
+        return self._subscribe(FINISHED_CHANNEL)
+
+    def listeners(self) -> AsyncIterator[str]:
+        """See `Store.listeners`."""
+        return self._subscribe(LISTEN_CHANNEL)
+
+    async def _subscribe(self, channel: str) -> AsyncIterator[str]:
+        while True:
+            pubsub = self._client.redis.pubsub(ignore_subscribe_messages=True)
+            try:
+                await pubsub.subscribe(channel)
+                yield ""
+                while True:
+                    message = await pubsub.get_message(timeout=RESUBSCRIBE_SECONDS)
+                    if message is not None:
+                        yield str(message["data"])
+            except (RedisConnectionError, RedisError, OSError, TimeoutError):
+                await asyncio.sleep(RESUBSCRIBE_SECONDS)
+            finally:
+                await _quietly(pubsub.aclose)
+
+
+async def _quietly(close: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await close()
+    except (RedisError, OSError):
+        return
+
+
+def open_redis(url: str, limits: Limits, patience: float, connections: int) -> RedisStore:
+    """Return the store at `url`; nothing is sent yet. `patience`: see `Client`."""
+    return RedisStore(connect(url, patience, connections), limits)

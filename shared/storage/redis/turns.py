@@ -1,0 +1,190 @@
+"""The path of a request on Redis: one script for each step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.clock import from_ms
+from shared.errors import (
+    ConversationMismatch,
+    Refusal,
+    SessionBusy,
+    SessionClosed,
+    SessionExpired,
+    StoreError,
+    UnknownSession,
+)
+from shared.ids import SessionRef, bucket_in, bucket_of
+from shared.storage.contract import (
+    Claim,
+    Committed,
+    Deltas,
+    Limits,
+    NewRequest,
+    NewSession,
+    NotClaimed,
+    Outcome,
+    Reservation,
+    Token,
+)
+from shared.storage.keys import idempotency_key, wake_key
+from shared.storage.redis import codec
+from shared.storage.redis.client import Client
+from shared.storage.redis.marks import BucketMarks
+
+DAY_MS = 86_400_000
+LISTEN_MS = 60_000
+BUFFER_MS = 600_000
+
+REFUSALS: dict[str, type[Refusal]] = {
+    "unknown": UnknownSession,
+    "closed": SessionClosed,
+    "expired": SessionExpired,
+    "busy": SessionBusy,
+    "mismatch": ConversationMismatch,
+}
+
+
+class RedisScripts:
+    """What the parts of a tenant's store share: the client, the tenant, the limits."""
+
+    def __init__(self, client: Client, marks: BucketMarks, tenant: str, limits: Limits) -> None:
+        self.tenant = tenant
+        self._client = client
+        self._marks = marks
+        self._limits = limits
+        self._shared: dict[str, Any] = {"tenant": tenant, **codec.limits(limits)}
+
+    async def _run(self, name: str, bucket: str, /, **parameters: Any) -> list[Any]:
+        return await self._client.run(name, wake_key(bucket), **self._shared, **parameters)
+
+    async def _run_session(self, name: str, session_id: str, /, **parameters: Any) -> list[Any]:
+        bucket = bucket_in(session_id, "ses")
+        if bucket is None:
+            raise UnknownSession
+        answer = await self._run(name, bucket, session=session_id, **parameters)
+        if answer[0] in REFUSALS:
+            raise REFUSALS[answer[0]]
+        return answer
+
+
+class RedisTurns(RedisScripts):
+    """Implements `shared.storage.contract.Turns`."""
+
+    async def reserve(self, key: str, fingerprint: str, request_id: str) -> Reservation:
+        """See `Turns.reserve`."""
+        name, mine = idempotency_key(self.tenant, key), f"{request_id} {fingerprint}"
+
+        async def ask() -> str | None:
+            return await self._client.redis.set(name, mine, nx=True, get=True, px=DAY_MS)  # type: ignore[return-value]  # `get` makes it the earlier value
+
+        kept = await self._client.call(ask)
+        known_id, known_fingerprint = (kept or mine).split(" ", 1)
+        return Reservation(known_id, first=known_id == request_id, same_body=known_fingerprint == fingerprint)
+
+    async def accept(self, request: NewRequest, new_session_id: str) -> str:
+        """See `Turns.accept`."""
+        bucket = bucket_of(self.tenant, request.customer_id)
+        await self._marks.mark(bucket)
+        answer = await self._run(
+            "accept",
+            bucket,
+            **codec.customer(request.customer_id),
+            request=request.request_id,
+            session=request.session_id,
+            conversation=request.conversation_id,
+            new_session=new_session_id,
+            head=codec.head_fields(NewSession(request.customer_id, request.conversation_id)),
+            fields=codec.request_fields(request),
+        )
+        if answer[0] in REFUSALS:
+            raise REFUSALS[answer[0]]
+        return str(answer[1])
+
+    async def claim(self, ref: SessionRef, nonce: str, read_tokens: int, *, quarantine: bool) -> Claim | NotClaimed:
+        """See `Turns.claim`."""
+        answer = await self._run(
+            "claim",
+            ref.bucket,
+            session=ref.session_id,
+            nonce=nonce,
+            quarantine=quarantine,
+            read_tokens=read_tokens,
+            read_messages=self._limits.read_messages,
+            read_memory=self._limits.read_memory,
+        )
+        if answer[0] != "claimed":
+            return NotClaimed(answer[0])
+        _, now, number, head, request_id, record, messages, below, memory, listening, deaths, tickets = answer
+        return Claim(
+            ref=ref,
+            token=Token(int(number), nonce),
+            session=codec.session(ref.session_id, codec.pairs(head), int(tickets), int(now)),
+            request=codec.request(request_id, codec.pairs(record)),
+            history=tuple(codec.message(raw) for raw in reversed(messages)),
+            history_complete=int(below) == 0,
+            memory=tuple(codec.memory(raw, None) for raw in memory if raw),
+            now=from_ms(int(now)),
+            listening=bool(listening),
+            condemned=int(deaths) >= self._limits.poison_limit,
+        )
+
+    async def renew(self, claim: Claim) -> bool | None:
+        """See `Turns.renew`."""
+        answer = await self._run_claimed("renew", claim)
+        return bool(answer[1]) if answer[0] == "renewed" else None
+
+    async def park(self, claim: Claim, due_in_ms: int, cause: str, *, asked: bool) -> bool:
+        """See `Turns.park`."""
+        answer = await self._run_claimed("park", claim, due_in=due_in_ms, cause=cause, asked=asked)
+        return bool(answer[0] == "parked")
+
+    async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
+        """See `Turns.commit`."""
+        stored = [outcome.user, outcome.reply] if outcome.reply else [outcome.user]
+        answer = await self._run_claimed(
+            "commit",
+            claim,
+            asked=outcome.asked,
+            messages=[codec.message_raw(message) for message in stored],
+            fields=codec.outcome_fields(outcome),
+            event="chat.reply.completed" if outcome.result else "chat.reply.failed",
+        )
+        if answer[0] != "committed":
+            return Committed(answer[0])
+        return Committed("committed", (codec.row(answer[1], claim.ref.bucket),), more=int(answer[2]) > 0)
+
+    async def append_delta(self, claim: Claim, offset: int, text: str) -> int:
+        """See `Turns.append_delta`."""
+        answer = await self._run_claimed("append_delta", claim, offset=offset, text=text, keep=BUFFER_MS)
+        return int(answer[1])
+
+    async def read_deltas(self, request_id: str, token: int, offset: int) -> Deltas:
+        """See `Turns.read_deltas`."""
+        answer = await self._run(
+            "read_deltas", _request_bucket(request_id), request=request_id, token=token, offset=offset
+        )
+        return Deltas(int(answer[0]), int(answer[1]), str(answer[2]))
+
+    async def listen(self, request_id: str) -> None:
+        """See `Turns.listen`."""
+        await self._run("listen", _request_bucket(request_id), request=request_id, keep=LISTEN_MS)
+
+    async def _run_claimed(self, name: str, claim: Claim, /, **parameters: Any) -> list[Any]:
+        return await self._run(
+            name,
+            claim.ref.bucket,
+            session=claim.ref.session_id,
+            request=claim.request.id,
+            token=claim.token.number,
+            nonce=claim.token.nonce,
+            **parameters,
+        )
+
+
+def _request_bucket(request_id: str) -> str:
+    bucket = bucket_in(request_id, "req")
+    if bucket is None:
+        message = f"not a request id: {request_id!r}"
+        raise StoreError(message)
+    return bucket
