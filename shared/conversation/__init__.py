@@ -1,0 +1,1 @@
+"""One turn: claim, assemble, ask, commit, announce; and what heals it when a step was lost."""

@@ -1,0 +1,54 @@
+"""Healing: what the broker lost is published again, what was not announced is announced."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from shared.conversation.announce import Announcer
+from shared.ids import SessionRef
+from shared.storage.contract import Store
+
+AT_ONCE = 16
+PER_BUCKET = 100
+
+Wake = Callable[[SessionRef, bool], Awaitable[bool]]
+
+
+@dataclass(slots=True)
+class Round:
+    """What one round of the reconciler found."""
+
+    buckets: int = 0
+    woken: int = 0
+    announced: int = 0
+
+
+class Reconciler:
+    """Publishes overdue sessions again, each less and less often, and announces rows that are due."""
+
+    def __init__(self, store: Store, announcer: Announcer, wake: Wake) -> None:
+        self._store = store
+        self._announcer = announcer
+        self._wake = wake
+
+    async def run(self, *, every: bool) -> Round:
+        """Visit the buckets known to have work, or `every` bucket; return what was found."""
+        buckets = await self._store.active_buckets(every=every)
+        found = Round(buckets=len(buckets))
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def visit(bucket: str) -> None:
+            async with gate:
+                await self._visit(bucket, found)
+
+        await asyncio.gather(*(visit(bucket) for bucket in buckets))
+        return found
+
+    async def _visit(self, bucket: str, found: Round) -> None:
+        for ref, quarantine in await self._store.overdue(bucket, PER_BUCKET):
+            found.woken += await self._wake(ref, quarantine)
+        rows = await self._store.take_rows(bucket, PER_BUCKET)
+        if rows and await self._announcer.announce(rows):
+            found.announced += len(rows)

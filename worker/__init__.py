@@ -1,0 +1,1 @@
+"""The Celery shell: thin tasks, the beat schedule, the composition root. Imports neither `api` nor Flask."""

@@ -1,0 +1,95 @@
+"""The worker's Celery application, and its roles.
+
+`python -m worker chat|quarantine|maintenance|beat` starts one process of a role; `ROLES` is their table.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_shutdown, worker_ready, worker_shutdown
+
+from shared.broker import CHAT, MAINTENANCE, QUARANTINE, RECONCILE, make_celery
+from shared.log import set_up_logs
+from shared.settings import Settings
+from worker.runtime import Adapters, WorkerRuntime, real_adapters
+from worker.tasks import register
+
+BROKER_SECONDS = 10.0
+EVERY_BUCKET_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """How one kind of worker process runs: its queue, Celery's pool, and turns at a time (None: by setting)."""
+
+    queue: str
+    pool: str
+    concurrency: int | None
+
+
+ROLES = {
+    "chat": Role(CHAT, "threads", None),
+    # A process for each turn: what one request does to it, no other suffers.
+    "quarantine": Role(QUARANTINE, "prefork", 2),
+    "maintenance": Role(MAINTENANCE, "threads", 4),
+}
+
+
+def create_app(settings: Settings, adapters: Adapters | None = None, *, warm: bool = False) -> Celery:
+    """Return the worker's Celery application with its tasks and beat schedule.
+
+    `warm`: open what turns need as soon as the worker is ready, so that the first customer does not wait for it.
+    """
+    app = make_celery(settings, socket_seconds=BROKER_SECONDS)
+    app.conf.beat_schedule = {
+        "reconcile": _entry(settings.reconcile_seconds, every=False),
+        "reconcile-every-bucket": _entry(EVERY_BUCKET_SECONDS, every=True),
+    }
+    runtime = WorkerRuntime(app, settings, adapters or real_adapters())
+    register(app, runtime)
+
+    def own_logs(**_: object) -> None:
+        set_up_logs(settings)
+
+    def stop(**_: object) -> None:
+        runtime.stop()
+
+    setup_logging.connect(own_logs, weak=False)
+
+    def warm_up(**_: object) -> None:
+        threading.Thread(target=runtime.warm_up, name="warm-up", daemon=True).start()
+
+    if warm:
+        worker_ready.connect(warm_up, weak=False)
+    worker_shutdown.connect(stop, weak=False)
+    worker_process_shutdown.connect(stop, weak=False)
+    return app
+
+
+def arguments(role: str, settings: Settings) -> list[str]:
+    """Return Celery's command line for a role."""
+    if role == "beat":
+        return ["beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", settings.log_level, "--pidfile="]
+    kind = ROLES[role]
+    return [
+        "worker",
+        f"--queues={kind.queue}",
+        f"--pool={kind.pool}",
+        f"--concurrency={kind.concurrency or settings.worker_concurrency}",
+        f"--hostname={role}@%h",
+        f"--loglevel={settings.log_level}",
+        "--without-gossip",
+        "--without-mingle",
+    ]
+
+
+def _entry(seconds: float, *, every: bool) -> dict[str, object]:
+    return {
+        "task": RECONCILE,
+        "schedule": seconds,
+        "kwargs": {"every": every},
+        "options": {"queue": MAINTENANCE, "expires": seconds, "ignore_result": True},
+    }

@@ -1,0 +1,159 @@
+"""The composition root of a worker process: one event loop, one store, one Claude client, opened when first needed.
+
+Nothing is built at import, and nothing before a fork: the pool of quarantine forks its children first. A process that
+runs no turns opens no Claude client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from celery import Celery
+
+from shared.bridge import LoopThread
+from shared.broker import EventPublisher, Waker
+from shared.clock import system_clock
+from shared.context.budget import check_budget
+from shared.context.tokens import load_counter
+from shared.conversation.announce import Announcer, Publisher
+from shared.conversation.instructions import InstructionsCache
+from shared.conversation.reconcile import Reconciler, Round
+from shared.conversation.stream import Listeners
+from shared.conversation.turn import Advanced, TurnParts, TurnRunner
+from shared.ids import Ids, SessionRef
+from shared.models import TokenBudget
+from shared.prompt import ClaudeClient
+from shared.settings import Settings
+from shared.storage import open_store
+from shared.storage.contract import Store
+
+STORE_PATIENCE_SECONDS = 20.0
+STORE_CONNECTIONS = 64
+ANNOUNCERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """What stands at the edges of a turn. Tests put failing ones in their place."""
+
+    open_store: Callable[[Settings], Store]
+    open_claude: Callable[[Settings], ClaudeClient]
+    make_publisher: Callable[[Celery, Settings], Publisher]
+
+
+def real_adapters() -> Adapters:
+    """Return the adapters of production."""
+    return Adapters(_open_store, _open_claude, lambda app, settings: EventPublisher(app, settings.event_queues))
+
+
+class WorkerRuntime:
+    """The services of this process. Tasks come from many threads; all the services' work happens on one loop."""
+
+    def __init__(self, app: Celery, settings: Settings, adapters: Adapters) -> None:
+        self.waker = Waker(app)
+        self._app = app
+        self._settings = settings
+        self._adapters = adapters
+        self._lock = threading.RLock()
+        self._base: Base | None = None
+        self._turns: TurnRunner | None = None
+
+    def advance(self, ref: SessionRef, *, quarantine: bool) -> Advanced:
+        """Run the session's next turn. Raises StoreError."""
+        turns = self.warm_up()
+        return self.base().loop.call(turns.advance(ref, quarantine=quarantine))
+
+    def warm_up(self) -> TurnRunner:
+        """Return what runs turns, opening it with the first call."""
+        with self._lock:
+            base = self.base()
+            if self._turns is None:
+                self._turns = base.loop.call(self._open_turns(base))
+            return self._turns
+
+    def reconcile(self, *, every: bool) -> Round:
+        """Run one round of the reconciler. Raises StoreError."""
+        base = self.base()
+
+        async def wake(ref: SessionRef, quarantine: bool) -> bool:  # noqa: FBT001 - the reconciler's callback
+            return await asyncio.to_thread(self.waker.wake, ref, quarantine=quarantine)
+
+        return base.loop.call(Reconciler(base.store, base.announcer, wake).run(every=every))
+
+    def base(self) -> Base:
+        """Return what every role works with, opening it with the first call."""
+        with self._lock:
+            if self._base is None:
+                loop = LoopThread("customer-memory")
+                self._base = loop.call(self._open_base(loop))
+            return self._base
+
+    def stop(self) -> None:
+        """Close what was opened."""
+        with self._lock:
+            if self._base is not None:
+                self._base.loop.call(self._base.closing.aclose(), timeout=10)
+                self._base.loop.stop()
+                self._base = self._turns = None
+
+    async def _open_base(self, loop: LoopThread) -> Base:
+        closing = AsyncExitStack()
+        store = self._adapters.open_store(self._settings)
+        await _enter(closing, store)
+        executor = ThreadPoolExecutor(ANNOUNCERS, "announce")
+        closing.callback(executor.shutdown, wait=False)
+        publisher = self._adapters.make_publisher(self._app, self._settings)
+        content = self._settings.events_include_content
+        return Base(loop, closing, store, Announcer(store, publisher, executor, include_content=content))
+
+    async def _open_turns(self, base: Base) -> TurnRunner:
+        settings, counter, listeners = self._settings, load_counter(), Listeners()
+        budget = TokenBudget(max=settings.token_budget_max, reserve=settings.token_budget_reserve)
+        check_budget(settings.agent_instructions, budget, settings.chat_model, counter)
+        claude = self._adapters.open_claude(settings)
+        await _enter(base.closing, claude)
+        following = asyncio.get_running_loop().create_task(listeners.follow(base.store.listeners()))
+        base.closing.callback(following.cancel)
+        return TurnRunner(
+            TurnParts(
+                store=base.store,
+                claude=claude,
+                announcer=base.announcer,
+                counter=counter,
+                instructions=InstructionsCache(base.store, settings.agent_instructions),
+                listeners=listeners,
+                settings=settings,
+                clock=system_clock,
+                ids=Ids(),
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What every role works with, on the loop it lives on."""
+
+    loop: LoopThread
+    closing: AsyncExitStack
+    store: Store
+    announcer: Announcer
+
+
+def _open_store(settings: Settings) -> Store:
+    return open_store(settings, patience=STORE_PATIENCE_SECONDS, connections=STORE_CONNECTIONS)
+
+
+def _open_claude(settings: Settings) -> ClaudeClient:
+    from shared.claude import Claude  # noqa: PLC0415 - the SDK takes seconds to import; roles that run no turns need it not
+
+    return Claude(settings)
+
+
+async def _enter(closing: AsyncExitStack, resource: object) -> None:
+    if hasattr(resource, "__aenter__") and hasattr(resource, "__aexit__"):
+        await closing.enter_async_context(resource)
