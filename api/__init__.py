@@ -1,0 +1,1 @@
+"""The Flask shell: authenticate, validate, accept, read, stream. Imports neither `worker` nor the Claude SDK."""

@@ -1,0 +1,98 @@
+"""The composition root of a web process: opens the services on the server's own loop, closes them at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from types import FrameType
+from typing import Any
+
+from api.app import create_flask
+from api.front import Front, Receive, Scope, Send
+from api.holds import Holds
+from api.hub import Hub
+from api.services import ApiServices
+from shared.bridge import Bridge
+from shared.broker import Waker, make_celery
+from shared.clock import system_clock
+from shared.context.tokens import load_counter
+from shared.ids import Ids
+from shared.log import set_up_logs
+from shared.settings import Settings, load_settings
+from shared.storage import open_store
+
+BROKER_SECONDS = 1.0
+# The most bytes one character takes in JSON: \uXXXX.
+BYTES_PER_CHARACTER = 6
+OTHER_BYTES = 65_536
+
+
+class Application:
+    """The ASGI application of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open = AsyncExitStack()
+        self._front: Front | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection event: the process's lifespan, or a request."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and self._front is not None:
+            await self._front(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1003})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._start()
+        except Exception as error:  # noqa: BLE001 - the server is told, and exits with the reason
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        while (await receive())["type"] != "lifespan.shutdown":
+            pass
+        await self._open.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start(self) -> None:
+        settings, loop = self._settings, asyncio.get_running_loop()
+        set_up_logs(settings)
+        store = await self._open.enter_async_context(open_store(settings))
+        hub = Hub()
+        following = loop.create_task(hub.follow(store.finished()))
+        self._open.callback(following.cancel)
+        services = ApiServices(
+            settings=settings,
+            store=store,
+            waker=Waker(make_celery(settings, socket_seconds=BROKER_SECONDS)),
+            bridge=Bridge(loop),
+            counter=load_counter(),
+            clock=system_clock,
+            ids=Ids(),
+        )
+        most = BYTES_PER_CHARACTER * settings.max_message_chars + settings.max_metadata_bytes + OTHER_BYTES
+        self._front = Front(create_flask(services), Holds(store, hub), settings.web_threads, most)
+        _drain_on_stop(lambda: loop.call_soon_threadsafe(hub.drain))
+
+
+def create_application() -> Application:
+    """Return the application for the settings of the environment."""
+    return Application(load_settings())
+
+
+def _drain_on_stop(drain: Callable[[], Any]) -> None:
+    """Let every held connection end when the server is told to stop: it would wait for them otherwise."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        earlier = signal.getsignal(number)
+
+        def stop(received: int, frame: FrameType | None, earlier: Any = earlier) -> None:
+            drain()
+            if callable(earlier):
+                earlier(received, frame)
+
+        signal.signal(number, stop)

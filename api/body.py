@@ -1,0 +1,59 @@
+"""Reading a JSON body: strictly, and with words for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import request
+
+from api.problems import INVALID, Problem, invalid
+
+MEANT_FOR_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+def read_json() -> None:
+    """Parse the request's body, where one is meant, so that the view finds it parsed.
+
+    Raises:
+        Problem: the body is not an object in JSON.
+
+    """
+    if request.method not in MEANT_FOR_BODY or request.endpoint is None:
+        return
+    if not request.is_json:
+        raise Problem(INVALID, "Send a JSON object with `Content-Type: application/json`.")
+    raw = request.get_data(cache=True)
+    if not raw.strip():
+        raise Problem(INVALID, "The body is empty; send a JSON object.")
+    try:
+        parsed = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    except UnicodeDecodeError as error:
+        raise Problem(INVALID, f"The body is not UTF-8: byte {error.start}.") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise Problem(INVALID, f"The body is not JSON: {error.msg} at {where}.") from error
+    except RecursionError as error:
+        raise Problem(INVALID, "The body is nested too deeply.") from error
+    except ValueError as error:
+        raise Problem(INVALID, f"The body is not JSON: {str(error)[:100]}.") from error
+    if not isinstance(parsed, dict):
+        raise Problem(INVALID, f"The body must be a JSON object, not {_kind(parsed)}.")
+    request._cached_json = (parsed, parsed)  # noqa: SLF001 - where Flask keeps it
+
+
+def _refuse_constant(name: str) -> Any:
+    message = f"{name} is no JSON number"
+    raise ValueError(message)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(name for index, (name, _) in enumerate(pairs) if name in dict(pairs[:index]))
+        raise invalid(f"/{twice[:100]}", "is there twice; send it once")
+    return found
+
+
+def _kind(value: Any) -> str:
+    return {list: "an array", str: "a string", bool: "true or false", type(None): "null"}.get(type(value), "a number")

@@ -1,0 +1,148 @@
+"""Held connections: what is sent to those who wait, once there is something to say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from api.hub import Hub, Waiter
+from api.problems import PROBLEM_TYPE, body_of, failure_kind
+from api.schemas import ChatStatus
+from api.waiting import Hold
+from shared.errors import StoreError, UnknownRequest
+from shared.models import ChatRequest
+from shared.storage.contract import Store, TenantStore
+
+FINISHED = frozenset({"succeeded", "failed"})
+KEEP_ALIVE_SECONDS = 15.0
+LISTEN_AGAIN_SECONDS = 30.0
+RETRY_MS = 1000
+
+Answer = tuple[int, str, bytes]
+
+
+class Holds:
+    """Waits on the event loop for requests to end."""
+
+    def __init__(self, store: Store, hub: Hub) -> None:
+        self._store = store
+        self._hub = hub
+
+    async def result(self, hold: Hold) -> Answer | None:
+        """Wait for the end; return (status, content type, body), None when it does not come in time."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + hold.seconds
+        store = self._store.tenant(hold.tenant)
+        with self._hub.waiting(hold.request_id) as waiter:
+            while True:
+                record = await _read(store, hold.request_id)
+                if record is not None and record.status in FINISHED:
+                    return _told(record, hold)
+                left = until - loop.time()
+                if left <= 0 or waiter.draining:
+                    return _told(record, hold) if record is not None and hold.kind == "status" else None
+                await waiter.changed(left)
+
+    async def events(self, hold: Hold) -> AsyncIterator[bytes]:
+        """Yield server-sent events until the request ends or this process stops."""
+        yield f"retry: {RETRY_MS}\n\n".encode()
+        store = self._store.tenant(hold.tenant)
+        place = Place.parse(hold.last_event_id)
+        listening = asyncio.get_running_loop().create_task(_listen(store, hold.request_id))
+        try:
+            with self._hub.waiting(hold.request_id) as waiter:
+                async for event in self._follow(store, hold.request_id, place, waiter):
+                    yield event
+        finally:
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
+
+    async def _follow(self, store: TenantStore, request_id: str, place: Place, waiter: Waiter) -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        spoke = loop.time()
+        while not waiter.draining:
+            news = await _news(store, request_id, place)
+            for event in news:
+                yield event
+                spoke = loop.time()
+            if not news:
+                record = await _read(store, request_id)
+                if record is None or record.status in FINISHED:
+                    yield _last(record, place)
+                    return
+                if loop.time() - spoke > KEEP_ALIVE_SECONDS:
+                    yield b": still writing\n\n"
+                    spoke = loop.time()
+                await waiter.changed(KEEP_ALIVE_SECONDS)
+
+
+class Place:
+    """How far a listener has read: attempt (fencing token) and offset in bytes."""
+
+    def __init__(self, token: int, offset: int) -> None:
+        self.token = token
+        self.offset = offset
+
+    @classmethod
+    def parse(cls, text: str | None) -> Place:
+        """Return the place an event id names; the beginning where it names none."""
+        token, _, offset = (text or "").partition(".")
+        if token.isdecimal() and offset.isdecimal() and len(token) + len(offset) < 20:  # noqa: PLR2004 - more is no id of ours
+            return cls(int(token), int(offset))
+        return cls(0, 0)
+
+    def __str__(self) -> str:
+        return f"{self.token}.{self.offset}"
+
+
+def event(name: str, data: bytes, place: Place) -> bytes:
+    """Return one server-sent event. Source: https://html.spec.whatwg.org/multipage/server-sent-events.html"""
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (str(place).encode(), name.encode(), data)
+
+
+async def _news(store: TenantStore, request_id: str, place: Place) -> list[bytes]:
+    try:
+        deltas = await store.read_deltas(request_id, place.token, place.offset)
+    except StoreError:
+        return []
+    told = []
+    if deltas.token > place.token:
+        if place.token > 0:
+            told.append(event("reset", b"{}", Place(deltas.token, 0)))
+        place.token, place.offset = deltas.token, 0
+    if deltas.text and deltas.token == place.token:
+        place.offset = deltas.offset + len(deltas.text.encode())
+        told.append(event("delta", json.dumps({"text": deltas.text}, ensure_ascii=False).encode(), place))
+    return told
+
+
+def _last(record: ChatRequest | None, place: Place) -> bytes:
+    if record is None:
+        return event("failed", b'{"type":"unknown-request","detail":"The request is gone."}', place)
+    data = ChatStatus.of(record).model_dump_json(by_alias=True, exclude_none=True).encode()
+    return event("result" if record.status == "succeeded" else "failed", data, place)
+
+
+def _told(record: ChatRequest, hold: Hold) -> Answer:
+    if record.failure is not None and hold.kind == "result":
+        kind = failure_kind(record.failure)
+        return kind.status, PROBLEM_TYPE, body_of(kind, record.failure.detail, (), record.id)
+    body = ChatStatus.of(record).model_dump_json(by_alias=True, exclude_none=True)
+    return 200, "application/json", body.encode()
+
+
+async def _read(store: TenantStore, request_id: str) -> ChatRequest | None:
+    try:
+        return await store.request(request_id)
+    except (StoreError, UnknownRequest):
+        return None
+
+
+async def _listen(store: TenantStore, request_id: str) -> None:
+    while True:
+        with suppress(StoreError):
+            await store.listen(request_id)
+        await asyncio.sleep(LISTEN_AGAIN_SECONDS)

@@ -1,0 +1,125 @@
+"""Chat: accept a message, read its reply."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+
+from flask import Response, g, request
+from flask_openapi3 import APIBlueprint, Tag
+
+from api.problems import INVALID, Problem, ProblemDetails
+from api.routes.common import PROBLEMS, answer, check_length, check_model, check_size
+from api.schemas import ChatAccepted, ChatBody, ChatStatus, RequestPath, WaitQuery
+from api.services import services, tenant_store
+from api.waiting import hold, preferred_wait
+from shared.errors import KeyReused, UnknownRequest
+from shared.ids import SessionRef, bucket_of
+from shared.models import Receipt
+from shared.storage.contract import NewRequest
+
+blueprint = APIBlueprint(
+    "chat", __name__, url_prefix="/api/chat", abp_tags=[Tag(name="chat", description="Messages and their replies")]
+)
+
+LONGEST_KEY = 255
+FINISHED = frozenset({"succeeded", "failed"})
+
+
+@blueprint.post(
+    "",
+    summary="Post a customer's message",
+    responses={200: ChatStatus, 202: ChatAccepted, 404: ProblemDetails, 409: ProblemDetails, **PROBLEMS},
+)
+def post_chat(body: ChatBody) -> Response:
+    """Accept a message; 202 is said only when it is durable. `Prefer: wait=N` holds the answer for the reply."""
+    check_length("/message", body.message)
+    check_size("/metadata", body.metadata, services().settings.max_metadata_bytes, "MAX_METADATA_BYTES")
+    check_model("/model", body.model)
+    request_id, session_id = _accept(body)
+    services().waker.wake(SessionRef(g.tenant, session_id))
+    status_url = f"/api/chat/{request_id}"
+    accepted = ChatAccepted(
+        request_id=request_id,
+        session_id=session_id,
+        status="queued",
+        status_url=status_url,
+        events_url=f"{status_url}/events",
+    )
+    response = answer(accepted, 202)
+    response.headers["Location"] = status_url
+    response.headers["Retry-After"] = "1"
+    asked = preferred_wait()
+    wait = services().settings.chat_default_wait_seconds if asked is None else asked
+    if wait > 0:
+        wait = min(wait, services().settings.max_wait_seconds)
+        response.headers["Preference-Applied"] = f"wait={wait}"
+        return hold(response, "result", request_id, wait)
+    return response
+
+
+@blueprint.get("/<request_id>", summary="Read a request", responses={200: ChatStatus, 404: ProblemDetails, **PROBLEMS})
+def get_chat(path: RequestPath, query: WaitQuery) -> Response:
+    """Tell how far a request is, with its result when it is done. `wait=N` holds the answer for it, N seconds."""
+    record = services().call(tenant_store().request(path.request_id))
+    response = answer(ChatStatus.of(record))
+    if query.wait and record.status not in FINISHED:
+        return hold(response, "status", record.id, min(query.wait, services().settings.max_wait_seconds))
+    return response
+
+
+@blueprint.get("/<request_id>/events", summary="Stream a reply", responses={404: ProblemDetails, **PROBLEMS})
+def stream_chat(path: RequestPath) -> Response:
+    """Server-sent events: `delta` as Claude writes, `reset` when it begins again, then `result` or `failed`."""
+    record = services().call(tenant_store().request(path.request_id))
+    response = Response(content_type="text/event-stream")
+    response.headers["Cache-Control"] = "no-store"
+    return hold(response, "stream", record.id)
+
+
+@blueprint.get(
+    "/<request_id>/receipt",
+    summary="Read what the context held",
+    responses={200: Receipt, 404: ProblemDetails, **PROBLEMS},
+)
+def get_receipt(path: RequestPath) -> Response:
+    """Tell what went into the context of a reply, what was left out and why, and what each part cost in tokens."""
+    record = services().call(tenant_store().request(path.request_id))
+    if record.receipt is None:
+        raise UnknownRequest("The request has no receipt: none was answered yet, or it failed.")
+    return answer(record.receipt)
+
+
+def _accept(body: ChatBody) -> tuple[str, str]:
+    serving, store = services(), tenant_store()
+    bucket = bucket_of(g.tenant, body.customer_id)
+    request_id = serving.ids.request(bucket)
+    key = request.headers.get("Idempotency-Key")
+    if key is not None:
+        _check_key(key)
+        reservation = serving.call(store.reserve(key, _fingerprint(key, body), request_id))
+        if not reservation.same_body:
+            raise KeyReused
+        request_id = reservation.request_id
+    new = NewRequest(
+        request_id=request_id,
+        customer_id=body.customer_id,
+        message=body.message,
+        session_id=body.session_id,
+        conversation_id=body.conversation_id,
+        model=body.model,
+        metadata=body.metadata,
+    )
+    return request_id, serving.call(store.accept(new, serving.ids.session(bucket)))
+
+
+def _check_key(key: str) -> None:
+    if not key or len(key) > LONGEST_KEY or not key.isprintable():
+        raise Problem(INVALID, f"Idempotency-Key must be 1 to {LONGEST_KEY} printable characters.")
+
+
+def _fingerprint(key: str, body: ChatBody) -> str:
+    """Return a digest of the body that tells nothing of it to whoever does not know the key."""
+    canonical = json.dumps(body.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hmac.new(f"{g.tenant}:{key}".encode(), canonical.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,43 @@
+"""What is remembered of a customer across sessions."""
+
+from __future__ import annotations
+
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+
+from api.problems import ProblemDetails
+from api.routes.common import PROBLEMS, answer, check_size, page
+from api.schemas import MemoryBody, MemoryKeyQuery, MemoryList, MemoryQuery
+from api.services import services, tenant_store
+from shared.models import MemoryEntry
+
+blueprint = APIBlueprint(
+    "memory",
+    __name__,
+    url_prefix="/api/memory",
+    abp_tags=[Tag(name="memory", description="Memory entries of a customer")],
+)
+
+
+@blueprint.post("", summary="Remember", responses={200: MemoryEntry, 201: MemoryEntry, 409: ProblemDetails, **PROBLEMS})
+def post_memory(body: MemoryBody) -> Response:
+    """Write an entry: 201 when it is new, 200 when it replaces one of the same key, whose history is kept."""
+    check_size("/value", body.value, services().settings.max_memory_value_bytes, "MAX_MEMORY_VALUE_BYTES")
+    entry, new = services().call(tenant_store().put_memory(body.customer_id, body.key, body.value, body.scope, "api"))
+    return answer(entry, 201 if new else 200)
+
+
+@blueprint.get("", summary="Read memory", responses={200: MemoryList, **PROBLEMS})
+def list_memory(query: MemoryQuery) -> Response:
+    """List entries, last written first; `Link: rel="next"` leads on."""
+    found = services().call(
+        tenant_store().memories(query.customer_id, query.scope, query.key, query.limit, query.cursor)
+    )
+    return page(found.items, found.cursor)
+
+
+@blueprint.delete("", summary="Forget", responses={204: None, 404: ProblemDetails, **PROBLEMS})
+def delete_memory(query: MemoryKeyQuery) -> Response:
+    """Remove an entry and its history."""
+    services().call(tenant_store().delete_memory(query.customer_id, query.key))
+    return Response(status=204)

@@ -1,0 +1,119 @@
+"""Sessions and their messages."""
+
+from __future__ import annotations
+
+from flask import Response, g
+from flask_openapi3 import APIBlueprint, Tag
+
+from api.problems import ProblemDetails, invalid
+from api.routes.common import PROBLEMS, answer, check_length, check_model, check_size, page
+from api.schemas import (
+    MessageBody,
+    MessageList,
+    MessagesQuery,
+    SessionBody,
+    SessionList,
+    SessionPatchBody,
+    SessionPath,
+    SessionsQuery,
+)
+from api.services import services, tenant_store
+from shared.context.assembly import render
+from shared.context.budget import check_budget
+from shared.errors import SettingsError
+from shared.ids import bucket_of
+from shared.models import Message, Session, TokenBudget
+from shared.storage.contract import NewSession, SessionPatch
+
+blueprint = APIBlueprint(
+    "sessions", __name__, url_prefix="/api/sessions", abp_tags=[Tag(name="sessions", description="Conversations")]
+)
+
+
+@blueprint.get("", summary="List a customer's sessions", responses={200: SessionList, **PROBLEMS})
+def list_sessions(query: SessionsQuery) -> Response:
+    """List sessions, newest first; `Link: rel="next"` leads on."""
+    found = services().call(tenant_store().sessions(query.customer_id, query.limit, query.cursor))
+    return page(found.items, found.cursor)
+
+
+@blueprint.post("", summary="Begin a session", responses={201: Session, **PROBLEMS})
+def post_session(body: SessionBody) -> Response:
+    """Begin a session; a conversation id bound to an older one is bound to this one from now on."""
+    check_size("/metadata", body.metadata, services().settings.max_metadata_bytes, "MAX_METADATA_BYTES")
+    check_model("/model", body.model)
+    if body.token_budget is not None:
+        _check_budget(body.token_budget, body.model)
+    new = NewSession(**{name: getattr(body, name) for name in type(body).model_fields})
+    identifier = services().ids.session(bucket_of(g.tenant, body.customer_id))
+    response = answer(services().call(tenant_store().create_session(identifier, new)), 201)
+    response.headers["Location"] = f"/api/sessions/{identifier}"
+    return response
+
+
+@blueprint.get("/<session_id>", summary="Read a session", responses={200: Session, 404: ProblemDetails, **PROBLEMS})
+def get_session(path: SessionPath) -> Response:
+    """Read a session."""
+    return answer(services().call(tenant_store().session(path.session_id)))
+
+
+@blueprint.patch(
+    "/<session_id>",
+    summary="Change a session",
+    responses={200: Session, 404: ProblemDetails, 409: ProblemDetails, **PROBLEMS},
+)
+def patch_session(path: SessionPath, body: SessionPatchBody) -> Response:
+    """Close or reopen a session, give it a title or tags. Closed: no new requests; open ones are still answered."""
+    patch = SessionPatch(status=body.status, title=body.title, tags=body.tags)
+    session, _ = services().call(tenant_store().update_session(path.session_id, patch))
+    return answer(session)
+
+
+@blueprint.delete("/<session_id>", summary="Delete a session", responses={204: None, 404: ProblemDetails, **PROBLEMS})
+def delete_session(path: SessionPath) -> Response:
+    """Delete a session with its messages and all derived from them; its open requests fail as deleted."""
+    services().call(tenant_store().delete_session(path.session_id))
+    return Response(status=204)
+
+
+@blueprint.get(
+    "/<session_id>/messages", summary="Read a transcript", responses={200: MessageList, 404: ProblemDetails, **PROBLEMS}
+)
+def list_messages(path: SessionPath, query: MessagesQuery) -> Response:
+    """List a session's messages, oldest first; `Link: rel="next"` leads on."""
+    found = services().call(tenant_store().messages(path.session_id, query.limit, query.cursor))
+    return page(found.items, found.cursor)
+
+
+@blueprint.post(
+    "/<session_id>/messages",
+    summary="Record a message",
+    responses={201: Message, 404: ProblemDetails, 409: ProblemDetails, **PROBLEMS},
+)
+def post_message(path: SessionPath, body: MessageBody) -> Response:
+    """Record a message without asking for a reply; behind open requests it waits its turn, with `seq` 0 till then."""
+    check_length("/content", body.content)
+    serving = services()
+    if body.author is not None and body.role == "user":
+        raise invalid("/author", "names a person of the support team; leave it out where the customer wrote")
+    message = Message(
+        id=serving.ids.message(),
+        role=body.role,
+        content=body.content,
+        author=body.author,
+        at=body.at or serving.clock(),
+    )
+    message = message.model_copy(update={"tokens": serving.counter.count(render(message))})
+    backdated = body.at is not None
+    recorded = serving.call(tenant_store().record(path.session_id, message, backdated=backdated))
+    return answer(recorded.message, 201)
+
+
+def _check_budget(budget: TokenBudget, model: str | None) -> None:
+    serving = services()
+    instructions = serving.call(tenant_store().instructions())
+    text = instructions.instructions if instructions else serving.settings.agent_instructions
+    try:
+        check_budget(text, budget, model or serving.settings.chat_model, serving.counter)
+    except SettingsError as error:
+        raise invalid("/tokenBudget", str(error)) from error

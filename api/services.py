@@ -1,0 +1,58 @@
+"""What the routes work with, and how they reach it from their threads."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from flask import current_app, g
+
+from shared.bridge import Bridge
+from shared.broker import Waker
+from shared.clock import Clock
+from shared.context.tokens import TokenCounter
+from shared.errors import StoreUnavailable
+from shared.ids import Ids
+from shared.settings import Settings
+from shared.storage.contract import TenantStore
+from shared.storage.redis.store import RedisStore
+
+Answer = TypeVar("Answer")
+CALL_SECONDS = 1.9
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServices:
+    """One web process's services. The store lives on the event loop; `bridge` leads there."""
+
+    settings: Settings
+    store: RedisStore
+    waker: Waker
+    bridge: Bridge
+    counter: TokenCounter
+    clock: Clock
+    ids: Ids
+
+    def call(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Run `work` on the loop and return its answer.
+
+        Raises:
+            StoreUnavailable: no answer in time.
+
+        """
+        try:
+            return self.bridge.call(work, CALL_SECONDS)
+        except TimeoutError as error:
+            message = f"the store did not answer in {CALL_SECONDS:g} s"
+            raise StoreUnavailable(message) from error
+
+
+def services() -> ApiServices:
+    """Return the services of the running application."""
+    return cast("ApiServices", current_app.extensions["customer_memory"])
+
+
+def tenant_store() -> TenantStore:
+    """Return the caller's own records: the only way from a route to the store."""
+    return cast("TenantStore", g.tenant_store)
