@@ -32,8 +32,9 @@ OTHER_BYTES = 65_536
 class Application:
     """The ASGI application of one process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, make_waker: Callable[[Settings], Waker] | None = None) -> None:
         self._settings = settings
+        self._make_waker = make_waker or _make_waker
         self._open = AsyncExitStack()
         self._front: Front | None = None
 
@@ -69,7 +70,7 @@ class Application:
         services = ApiServices(
             settings=settings,
             store=store,
-            waker=Waker(make_celery(settings, socket_seconds=BROKER_SECONDS)),
+            waker=self._make_waker(settings),
             bridge=Bridge(loop),
             counter=load_counter(),
             clock=system_clock,
@@ -78,6 +79,10 @@ class Application:
         most = BYTES_PER_CHARACTER * settings.max_message_chars + settings.max_metadata_bytes + OTHER_BYTES
         self._front = Front(create_flask(services), Holds(store, hub), settings.web_threads, most)
         _drain_on_stop(lambda: loop.call_soon_threadsafe(hub.drain))
+
+
+def _make_waker(settings: Settings) -> Waker:
+    return Waker(make_celery(settings, socket_seconds=BROKER_SECONDS))
 
 
 def create_application() -> Application:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import anthropic
 import httpx2
@@ -95,12 +94,8 @@ class Claude:
             ],
         )
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
+        """See `shared.prompt.ClaudeClient.close`."""
         await self._client.close()
 
     async def ask(self, prompt: Prompt, on_text: Callable[[str], None]) -> Reply:

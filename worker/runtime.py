@@ -104,7 +104,7 @@ class WorkerRuntime:
     async def _open_base(self, loop: LoopThread) -> Base:
         closing = AsyncExitStack()
         store = self._adapters.open_store(self._settings)
-        await _enter(closing, store)
+        closing.push_async_callback(store.close)
         executor = ThreadPoolExecutor(ANNOUNCERS, "announce")
         closing.callback(executor.shutdown, wait=False)
         publisher = self._adapters.make_publisher(self._app, self._settings)
@@ -116,7 +116,7 @@ class WorkerRuntime:
         budget = TokenBudget(max=settings.token_budget_max, reserve=settings.token_budget_reserve)
         check_budget(settings.agent_instructions, budget, settings.chat_model, counter)
         claude = self._adapters.open_claude(settings)
-        await _enter(base.closing, claude)
+        base.closing.push_async_callback(claude.close)
         following = asyncio.get_running_loop().create_task(listeners.follow(base.store.listeners()))
         base.closing.callback(following.cancel)
         return TurnRunner(
@@ -152,8 +152,3 @@ def _open_claude(settings: Settings) -> ClaudeClient:
     from shared.claude import Claude  # noqa: PLC0415 - the SDK takes seconds to import; roles that run no turns need it not
 
     return Claude(settings)
-
-
-async def _enter(closing: AsyncExitStack, resource: object) -> None:
-    if hasattr(resource, "__aenter__") and hasattr(resource, "__aexit__"):
-        await closing.enter_async_context(resource)

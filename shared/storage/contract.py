@@ -311,6 +311,9 @@ class Store(Protocol):
     async def ping(self) -> None:
         """Return when the store answers."""
 
+    async def close(self) -> None:
+        """Let connections go."""
+
     async def overdue(self, bucket: str, limit: int) -> list[tuple[SessionRef, bool]]:
         """Return sessions whose wake time has passed, and whether in quarantine; back off each that is returned."""
 

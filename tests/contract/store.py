@@ -137,7 +137,7 @@ class Desk:
 
     async def keys(self) -> set[str]:
         """Return the names of all keys."""
-        return set(await self.redis.keys("*"))
+        return {str(key) for key in await self.redis.keys("*")}
 
 
 def make_desk(redis: Redis) -> Desk:
@@ -148,7 +148,7 @@ def make_desk(redis: Redis) -> Desk:
 
 async def assert_no_stray_keys(redis: Redis) -> None:
     """Fail when a key without a TTL is none of those that may last, nor of a session with open tickets."""
-    keys = await redis.keys("*")
+    keys = [str(key) for key in await redis.keys("*")]
     waiting = {key.removesuffix(":in") for key in keys if key.endswith(":in")}
     customers = {key.rpartition(":cus:")[0] for key in keys}
     for key in keys:

@@ -315,13 +315,13 @@ class HealingContract:
         desk.clock.pass_(11 * SECOND)
         assert await desk.store.overdue(bucket, 10) == []
 
-    async def test_a_held_session_is_overdue_only_when_its_lease_has_ended(self, desk: Desk) -> None:
+    async def test_a_held_session_is_overdue_when_its_lease_has_ended_and_goes_to_quarantine(self, desk: Desk) -> None:
         request = await desk.accept()
         await desk.claim(request)
         desk.clock.pass_(29 * SECOND)
         assert await desk.store.overdue(desk.ref(request).bucket, 10) == []
         desk.clock.pass_(2 * SECOND)
-        assert await desk.store.overdue(desk.ref(request).bucket, 10) == [(desk.ref(request), False)]
+        assert await desk.store.overdue(desk.ref(request).bucket, 10) == [(desk.ref(request), True)]
 
     async def test_a_parked_session_is_overdue_only_when_it_is_due(self, desk: Desk) -> None:
         request = await desk.accept()

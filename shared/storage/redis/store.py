@@ -42,11 +42,15 @@ class RedisStore:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        await self._client.close()
+        await self.close()
 
     def tenant(self, tenant: str) -> RedisTenantStore:
         """See `Store.tenant`."""
         return RedisTenantStore(self._client, self._marks, tenant, self.limits)
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        await self._client.close()
 
     async def ping(self) -> None:
         """See `Store.ping`."""

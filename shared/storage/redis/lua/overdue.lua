@@ -6,7 +6,9 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', wake_key, '-inf', now, 'LIMI
   local tenant, id = string.match(member, '^([^/]+)/(.+)$')
   local scope = base .. 't:' .. tenant .. ':'
   local first = redis.call('LINDEX', scope .. 'ses:' .. id .. ':in', 0)
-  local quarantined = first and redis.call('HGET', scope .. 'req:' .. first, 'quarantined')
-  found[#found + 1] = { member, quarantined == '1' and 1 or 0 }
+  -- A claim whose lease ran out is unexplained: the next one belongs into quarantine.
+  local state = first and redis.call('HMGET', scope .. 'req:' .. first, 'quarantined', 'claimed') or {}
+  local suspect = state[1] == '1' or (state[2] and state[2] ~= '')
+  found[#found + 1] = { member, suspect and 1 or 0 }
 end
 return { 'overdue', found, redis.call('ZCARD', wake_key) + redis.call('ZCARD', outbox_due_key) }
