@@ -16,6 +16,9 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
+from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import redis as redis_transport
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.ids import SessionRef
 from shared.settings import Settings
@@ -37,6 +40,8 @@ BROKER_FAULTS = (OperationalError, OSError, TimeoutError)
 
 def make_celery(settings: Settings, *, socket_seconds: float) -> Celery:
     """Return the Celery application; `socket_seconds` is how long one answer of the broker may take."""
+    for scheme in ("redis", "rediss"):
+        TRANSPORT_ALIASES[scheme] = "shared.broker:SteadyTransport"
     app = Celery("customer-memory", broker=settings.broker_address, set_as_current=False)
     app.conf.update(
         task_serializer="json",
@@ -71,6 +76,26 @@ def _transport(settings: Settings, socket_seconds: float) -> dict[str, Any]:
         "socket_keepalive": True,
         "retry_on_timeout": False,
     }
+
+
+class SteadyChannel(redis_transport.Channel):
+    """A channel that says of a lost connection that it is lost.
+
+    When the broker goes away, Kombu still puts messages back and acknowledges tasks on channels whose connection is
+    gone, and trips over its absence: an AttributeError, which is none of the errors Celery recovers from, so the worker
+    ends. Told as the connection error it is, Celery connects again. What was not put back, the reconciler wakes.
+    """
+
+    def _connparams(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - as the method it replaces
+        if self.connection is None or self.connection.client is None:
+            raise RedisConnectionError("the connection to the broker is gone")
+        return super()._connparams(asynchronous)  # type: ignore[no-untyped-call]  # Kombu publishes no types
+
+
+class SteadyTransport(redis_transport.Transport):
+    """Kombu's Redis transport, outliving a broker that is away."""
+
+    Channel = SteadyChannel
 
 
 class Waker:

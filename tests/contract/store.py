@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,7 +57,7 @@ class Desk:
     clock: StoreClock
     redis: Redis
     tenant: str = "acme"
-    ids: Ids = Ids()
+    ids: Ids = field(default_factory=Ids)
 
     @property
     def own(self) -> TenantStore:
