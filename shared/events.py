@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.models import ChatRequest
-from shared.storage.contract import OutboxRow
+from shared.storage.types import OutboxRow
 
 EVENT_TYPES = {
     "chat.reply.completed": "A request has its reply.",

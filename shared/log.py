@@ -10,7 +10,6 @@ import structlog
 
 from shared.settings import Settings
 
-
 NOISY = ("celery.app.trace", "celery.worker.strategy", "celery.beat", "kombu.pidbox", "httpx2", "uvicorn.error")
 
 

@@ -39,6 +39,7 @@ class ClaudeClient(Protocol):
         Raises:
             ClaudeLater: worth another try; nothing of this one is kept.
             ClaudeFailed: final.
+
         """
 
     async def close(self) -> None:

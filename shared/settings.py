@@ -26,6 +26,8 @@ CLAUDE_MODELS = (
     "claude-fable-5-1",
 )
 
+DEFAULT_REDIS_PORT = 6379
+
 DEFAULT_INSTRUCTIONS = (
     "You are a customer support agent. Be warm, brief and exact. Use what you are told about this customer: do not "
     "ask again for what they already said, and speak of earlier conversations when it helps. Never invent an order, "
@@ -197,4 +199,11 @@ def _database(path: str) -> str:
 
 def _same_database(store: SecretStr, broker: SecretStr) -> bool:
     first, second = urlsplit(store.get_secret_value()), urlsplit(broker.get_secret_value())
-    return (first.hostname, first.port, _database(first.path)) == (second.hostname, second.port, _database(second.path))
+    return all(
+        one == other
+        for one, other in (
+            (first.hostname, second.hostname),
+            (first.port or DEFAULT_REDIS_PORT, second.port or DEFAULT_REDIS_PORT),
+            (_database(first.path), _database(second.path)),
+        )
+    )

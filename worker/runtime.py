@@ -80,7 +80,7 @@ class WorkerRuntime:
         """Run one round of the reconciler. Raises StoreError."""
         base = self.base()
 
-        async def wake(ref: SessionRef, quarantine: bool) -> bool:  # noqa: FBT001 - the reconciler's callback
+        async def wake(ref: SessionRef, *, quarantine: bool) -> bool:
             return await asyncio.to_thread(self.waker.wake, ref, quarantine=quarantine)
 
         return base.loop.call(Reconciler(base.store, base.announcer, wake).run(every=every))

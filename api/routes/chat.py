@@ -17,7 +17,7 @@ from api.waiting import hold, preferred_wait
 from shared.errors import KeyReused, UnknownRequest
 from shared.ids import SessionRef, bucket_of
 from shared.models import Receipt
-from shared.storage.contract import NewRequest
+from shared.storage.types import NewRequest
 
 blueprint = APIBlueprint(
     "chat", __name__, url_prefix="/api/chat", abp_tags=[Tag(name="chat", description="Messages and their replies")]

@@ -23,7 +23,7 @@ from shared.context.budget import check_budget
 from shared.errors import SettingsError
 from shared.ids import bucket_of
 from shared.models import Message, Session, TokenBudget
-from shared.storage.contract import NewSession, SessionPatch
+from shared.storage.types import NewSession, SessionPatch
 
 blueprint = APIBlueprint(
     "sessions", __name__, url_prefix="/api/sessions", abp_tags=[Tag(name="sessions", description="Conversations")]

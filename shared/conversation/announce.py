@@ -12,7 +12,8 @@ import structlog
 from shared.errors import UnknownRequest
 from shared.events import envelope, routing_key
 from shared.models import ChatRequest
-from shared.storage.contract import OutboxRow, Store
+from shared.storage.contract import Store
+from shared.storage.types import OutboxRow
 
 log = structlog.get_logger()
 

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from shared.errors import StoreError
-from shared.storage.contract import Claim, TenantStore
+from shared.storage.contract import TenantStore
+from shared.storage.types import Claim
 
 
 class LeaseLost(Exception):

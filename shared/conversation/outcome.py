@@ -10,7 +10,7 @@ from shared.context.tokens import TokenCounter
 from shared.ids import Ids
 from shared.models import Failure, Message, Result
 from shared.prompt import Reply
-from shared.storage.contract import Claim, Outcome
+from shared.storage.types import Claim, Outcome
 
 
 class Makers(Protocol):

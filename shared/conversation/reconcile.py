@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from shared.conversation.announce import Announcer
 from shared.ids import SessionRef
@@ -13,7 +13,12 @@ from shared.storage.contract import Store
 AT_ONCE = 16
 PER_BUCKET = 100
 
-Wake = Callable[[SessionRef, bool], Awaitable[bool]]
+
+class Wake(Protocol):
+    """Publishes a session that has work."""
+
+    async def __call__(self, ref: SessionRef, *, quarantine: bool) -> bool:
+        """Return False when the broker is away."""
 
 
 @dataclass(slots=True)
@@ -48,7 +53,7 @@ class Reconciler:
 
     async def _visit(self, bucket: str, found: Round) -> None:
         for ref, quarantine in await self._store.overdue(bucket, PER_BUCKET):
-            found.woken += await self._wake(ref, quarantine)
+            found.woken += await self._wake(ref, quarantine=quarantine)
         rows = await self._store.take_rows(bucket, PER_BUCKET)
         if rows and await self._announcer.announce(rows):
             found.announced += len(rows)

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from shared.errors import StoreError
-from shared.storage.contract import Claim, TenantStore
+from shared.storage.contract import TenantStore
+from shared.storage.types import Claim
 
 BATCH_SECONDS = 0.08
 

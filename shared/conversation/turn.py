@@ -29,7 +29,8 @@ from shared.ids import Ids, SessionRef
 from shared.models import Failure, TokenBudget
 from shared.prompt import ClaudeClient, Prompt, Reply
 from shared.settings import Settings
-from shared.storage.contract import Claim, NotClaimed, Outcome, Store, TenantStore
+from shared.storage.contract import Store, TenantStore
+from shared.storage.types import Claim, NotClaimed, Outcome
 
 log = structlog.get_logger()
 

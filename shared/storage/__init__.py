@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.settings import Settings
-from shared.storage.contract import Limits
 from shared.storage.redis.store import RedisStore, open_redis
+from shared.storage.types import Limits
 
 __all__ = ["limits_of", "open_store"]
 

@@ -17,7 +17,7 @@ from shared.errors import (
 )
 from shared.ids import bucket_of
 from shared.models import TokenBudget
-from shared.storage.contract import NewSession, SessionPatch
+from shared.storage.types import NewSession, SessionPatch
 from tests.contract.store import HOUR, LIMITS, SECOND, Desk
 
 

@@ -10,9 +10,10 @@ from redis.asyncio import Redis
 
 from shared.ids import Ids, SessionRef, bucket_of
 from shared.models import Failure, Message, Result, TokenUsage
-from shared.storage.contract import Claim, Committed, Limits, NewRequest, NotClaimed, Outcome, TenantStore
+from shared.storage.contract import TenantStore
 from shared.storage.redis.client import Client
 from shared.storage.redis.store import RedisStore
+from shared.storage.types import Claim, Committed, Limits, NewRequest, NotClaimed, Outcome
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 

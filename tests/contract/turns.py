@@ -14,7 +14,7 @@ from shared.errors import (
     UnknownSession,
 )
 from shared.ids import bucket_of
-from shared.storage.contract import Claim, NotClaimed, SessionPatch
+from shared.storage.types import Claim, NotClaimed, SessionPatch
 from tests.contract.store import DAY, HOUR, LIMITS, MINUTE, SECOND, Desk
 
 

@@ -24,7 +24,8 @@ from shared.claude import Claude
 from shared.ids import SessionRef
 from shared.prompt import Prompt, Reply
 from shared.settings import Settings, load_settings
-from shared.storage.contract import Claim, Committed, NotClaimed, Outcome, TenantStore
+from shared.storage.contract import TenantStore
+from shared.storage.types import Claim, Committed, NotClaimed, Outcome
 from worker.main import arguments, create_app
 from worker.runtime import Adapters, real_adapters
 

@@ -25,8 +25,8 @@ from shared.models import (
     Session,
     TokenBudget,
 )
-from shared.storage.contract import NewRequest, NewSession, OutboxRow, Outcome, derived_status
 from shared.storage.keys import encode
+from shared.storage.types import NewRequest, NewSession, OutboxRow, Outcome, derived_status
 
 
 def flat(fields: Mapping[str, Any]) -> list[str]:

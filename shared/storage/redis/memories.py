@@ -8,11 +8,11 @@ from shared.clock import from_ms
 from shared.errors import MemoryFull, UnknownMemory
 from shared.ids import bucket_of
 from shared.models import AgentInstructions, MemoryEntry, Scope
-from shared.storage.contract import Page
 from shared.storage.keys import agent_key
 from shared.storage.redis import codec
 from shared.storage.redis.sessions import BadCursor
 from shared.storage.redis.turns import RedisScripts
+from shared.storage.types import Page
 
 VERSIONS_KEPT = 20
 

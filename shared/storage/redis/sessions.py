@@ -9,9 +9,9 @@ from shared.clock import from_ms, to_ms
 from shared.errors import ConversationMoved, Refusal, UnknownRequest
 from shared.ids import bucket_in, bucket_of
 from shared.models import ChatRequest, Failure, Message, Session
-from shared.storage.contract import NewSession, OutboxRow, Page, Recorded, SessionPatch
 from shared.storage.redis import codec
 from shared.storage.redis.turns import RedisScripts
+from shared.storage.types import NewSession, OutboxRow, Page, Recorded, SessionPatch
 
 DELETED = Failure(type="session-deleted", detail="The session was deleted before this request was answered.")
 

@@ -11,7 +11,6 @@ from redis.exceptions import RedisError
 
 from shared.clock import Clock, system_clock
 from shared.ids import SessionRef, all_buckets
-from shared.storage.contract import Limits, OutboxRow
 from shared.storage.keys import BUCKETS, FINISHED_CHANNEL, LISTEN_CHANNEL, wake_key
 from shared.storage.redis import codec
 from shared.storage.redis.access import AccessKeys
@@ -20,6 +19,7 @@ from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.memories import RedisMemories
 from shared.storage.redis.sessions import RedisSessions
 from shared.storage.redis.turns import RedisTurns
+from shared.storage.types import Limits, OutboxRow
 
 LONGEST_BACKOFF_MS = 300_000
 RESUBSCRIBE_SECONDS = 0.5

@@ -15,7 +15,11 @@ from shared.errors import (
     UnknownSession,
 )
 from shared.ids import SessionRef, bucket_in, bucket_of
-from shared.storage.contract import (
+from shared.storage.keys import idempotency_key, wake_key
+from shared.storage.redis import codec
+from shared.storage.redis.client import Client
+from shared.storage.redis.marks import BucketMarks
+from shared.storage.types import (
     Claim,
     Committed,
     Deltas,
@@ -27,10 +31,6 @@ from shared.storage.contract import (
     Reservation,
     Token,
 )
-from shared.storage.keys import idempotency_key, wake_key
-from shared.storage.redis import codec
-from shared.storage.redis.client import Client
-from shared.storage.redis.marks import BucketMarks
 
 DAY_MS = 86_400_000
 LISTEN_MS = 60_000

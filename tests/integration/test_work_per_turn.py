@@ -1,0 +1,79 @@
+"""The work of a turn is constant: turn 500 costs the store what turn 20 did.
+
+Counted on a server that nothing else uses, by the server itself: what clients sent it, and what scripts called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from shared.ids import bucket_of
+from shared.storage.redis.client import connect
+from shared.storage.redis.store import RedisStore
+from shared.storage.types import NewRequest
+from tests.contract.store import LIMITS, Desk, StoreClock
+from tests.support.valkey import Valkey
+from tests.unit.turns import open_office, says
+
+WORDS = "The parcel with the blue ribbon has not come yet although the tracking page says it was handed over. " * 3
+WATCHED = (20, 100, 500)
+
+
+@dataclass
+class Cost:
+    """What a turn cost: commands clients sent, commands in all, bytes to and from the server."""
+
+    sent: int
+    all: int
+    bytes: int
+
+
+@pytest.fixture
+def quiet(tmp_path: Path) -> Iterator[Valkey]:
+    server = Valkey(tmp_path / "quiet")
+    yield server
+    server.stop()
+
+
+def measure(server: Valkey) -> Cost:
+    with server.client() as client:
+        client.ping()
+        stats = cast("dict[str, Any]", client.info("commandstats"))
+        traffic = cast("dict[str, Any]", client.info("stats"))
+    calls = {name.removeprefix("cmdstat_"): int(each["calls"]) for name, each in stats.items()}
+    # Every operation of a turn is one script; the server counts what a script calls as well.
+    sent = calls.get("evalsha", 0)
+    every = sum(count for name, count in calls.items() if name not in {"info", "ping", "hello", "client|setinfo"})
+    return Cost(sent, every, int(traffic["total_net_input_bytes"]) + int(traffic["total_net_output_bytes"]))
+
+
+async def test_turn_500_costs_what_turn_20_did(quiet: Valkey) -> None:
+    store = RedisStore(connect(quiet.url(), 5.0, 1), LIMITS)
+    desk = Desk(store, StoreClock(), cast("Any", None))
+    bucket = bucket_of("acme", "cust-1")
+    costs: dict[int, Cost] = {}
+    with ThreadPoolExecutor(1) as executor:
+        office = open_office(desk, executor)
+        office.runner._parts.instructions._known["acme"] = (float("inf"), office.runner._parts.instructions._default)
+        session = None
+        for number in range(1, max(WATCHED) + 1):
+            office.claude.script = [says(f"Reply {number}: {WORDS}")]
+            before = measure(quiet) if number in WATCHED else None
+            new = NewRequest(desk.ids.request(bucket), "cust-1", f"Message {number}: {WORDS}", session)
+            session = await desk.own.accept(new, desk.ids.session(bucket))
+            request = NewRequest(new.request_id, "cust-1", new.message, session)
+            assert (await office.advance(request)).outcome == "succeeded"
+            if before is not None:
+                after = measure(quiet)
+                # The second measuring itself sends one INFO more than the first saw.
+                costs[number] = Cost(after.sent - before.sent, after.all - before.all, after.bytes - before.bytes)
+    await store.close()
+    assert {number: cost.sent for number, cost in costs.items()} == dict.fromkeys(WATCHED, 4)
+    assert {cost.all for cost in costs.values()} == {costs[20].all}
+    assert max(cost.bytes for cost in costs.values()) <= 1.1 * costs[20].bytes

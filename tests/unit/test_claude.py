@@ -1,0 +1,178 @@
+"""Claude through its real SDK over HTTP, against the simulator: every error and stop reason has its meaning."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from shared.claude import Claude
+from shared.errors import ClaudeFailed, ClaudeLater
+from shared.prompt import Prompt, Reply
+from shared.settings import Settings
+from simulator.client import SimulatorControl
+from simulator.schema import Fault
+from tests.unit.simulated import running_simulator
+
+PROMPT = Prompt(
+    "claude-sonnet-4-6",
+    "Be kind.",
+    ({"role": "user", "content": [{"type": "text", "text": "My order number is A-1234."}]},),
+    500,
+)
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[SimulatorControl]:
+    with running_simulator() as url, SimulatorControl(url) as control:
+        yield control
+
+
+def ask(
+    simulator: SimulatorControl, prompt: Prompt = PROMPT, times: int = 1, **settings: float
+) -> tuple[Reply, list[str]]:
+    """Ask `times` times with one client; return the last reply and all pieces of text heard."""
+    heard: list[str] = []
+
+    async def run() -> Reply:
+        claude = Claude(Settings(simulator_url=simulator._base_url, **settings))  # type: ignore[arg-type]  # numbers only
+        try:
+            for _ in range(times - 1):
+                with pytest.raises(ClaudeLater):
+                    await claude.ask(prompt, heard.append)
+            return await claude.ask(prompt, heard.append)
+        finally:
+            await claude.close()
+
+    return asyncio.run(run()), heard
+
+
+@pytest.fixture(autouse=True)
+def _no_faults(simulator: SimulatorControl) -> Iterator[None]:
+    yield
+    simulator.clear_faults()
+
+
+def test_a_reply_comes_in_pieces_and_whole(simulator: SimulatorControl) -> None:
+    reply, heard = ask(simulator)
+    assert "".join(heard) == reply.text
+    assert "A-1234" in reply.text
+    assert (reply.stop_reason, reply.cut) == ("end_turn", False)
+    assert reply.usage.total == reply.usage.input + reply.usage.output > 0
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (408, "timeout"),
+        (429, "rate-limited"),
+        (500, "server-error"),
+        (503, "server-error"),
+        (504, "timeout"),
+        (529, "overloaded"),
+    ],
+)
+def test_what_may_pass_is_tried_later(simulator: SimulatorControl, status: int, cause: str) -> None:
+    simulator.add_faults(Fault(kind="status", status=status))
+    with pytest.raises(ClaudeLater) as caught:
+        ask(simulator)
+    assert (caught.value.cause, caught.value.after) == (cause, None)
+
+
+def test_claudes_own_waiting_time_is_heard(simulator: SimulatorControl) -> None:
+    simulator.add_faults(Fault(kind="status", status=429, retry_after=37))
+    with pytest.raises(ClaudeLater) as caught:
+        ask(simulator)
+    assert caught.value.after == 37
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (400, "invalid-request"),
+        (401, "authentication"),
+        (403, "permission"),
+        (404, "unknown-model"),
+        (413, "request-too-large"),
+    ],
+)
+def test_what_will_not_pass_is_final(simulator: SimulatorControl, status: int, cause: str) -> None:
+    simulator.add_faults(Fault(kind="status", status=status))
+    with pytest.raises(ClaudeFailed) as caught:
+        ask(simulator)
+    assert caught.value.cause == cause
+
+
+def test_a_spent_limit_is_final_though_it_comes_as_429(simulator: SimulatorControl) -> None:
+    simulator.add_faults(Fault(kind="status", status=429, error_code="enforced_spend_limit_reached"))
+    with pytest.raises(ClaudeFailed) as caught:
+        ask(simulator)
+    assert caught.value.cause == "spend-limit"
+
+
+def test_a_stream_that_is_cut_is_no_reply(simulator: SimulatorControl) -> None:
+    simulator.add_faults(Fault(kind="cut", after_chars=15))
+    with pytest.raises(ClaudeLater) as caught:
+        ask(simulator)
+    assert caught.value.cause == "stream-cut"
+
+
+def test_an_error_inside_a_stream_is_heard(simulator: SimulatorControl) -> None:
+    simulator.add_faults(Fault(kind="stream_error", after_chars=15))
+    with pytest.raises(ClaudeLater) as caught:
+        ask(simulator)
+    assert caught.value.cause == "overloaded"
+
+
+def test_silence_ends_in_time(simulator: SimulatorControl) -> None:
+    simulator.add_faults(Fault(kind="hang"))
+    with pytest.raises(ClaudeLater) as caught:
+        ask(simulator, claude_timeout_seconds=0.5)
+    assert caught.value.cause == "timeout"
+
+
+def test_nobody_there_is_told() -> None:
+    with pytest.raises(ClaudeLater) as caught:
+        ask(SimulatorControl("http://127.0.0.1:9"))
+    assert caught.value.cause == "unreachable"
+
+
+@pytest.mark.parametrize("reason", ["max_tokens", "model_context_window_exceeded", "pause_turn"])
+def test_a_reply_that_reached_a_limit_is_kept_as_cut(simulator: SimulatorControl, reason: str) -> None:
+    simulator.add_faults(Fault.model_validate({"kind": "stop", "stopReason": reason, "afterChars": 20}))
+    reply, _ = ask(simulator)
+    assert (reply.stop_reason, reply.cut) == (reason, True)
+
+
+def test_a_refusal_is_final(simulator: SimulatorControl) -> None:
+    simulator.add_faults(Fault.model_validate({"kind": "stop", "stopReason": "refusal"}))
+    with pytest.raises(ClaudeFailed) as caught:
+        ask(simulator)
+    assert caught.value.cause == "refused"
+
+
+def test_an_empty_reply_is_none(simulator: SimulatorControl) -> None:
+    simulator.add_faults(Fault(kind="empty"))
+    with pytest.raises(ClaudeLater) as caught:
+        ask(simulator)
+    assert caught.value.cause == "empty-reply"
+
+
+def test_the_breaker_opens_after_failures_in_a_row_and_spares_claude(simulator: SimulatorControl) -> None:
+    simulator.add_faults(Fault(kind="status", status=529, times=-1))
+    before = simulator.stats().requests
+    with pytest.raises(ClaudeLater) as caught:
+        ask(simulator, times=20)
+    assert caught.value.cause == "breaker-open"
+    assert simulator.stats().requests - before == 8
+
+
+def test_rate_limits_do_not_open_the_breaker(simulator: SimulatorControl) -> None:
+    simulator.add_faults(Fault(kind="status", status=429, times=12))
+    reply, _ = ask(simulator, times=13)
+    assert reply.text
+
+
+def test_the_key_stays_out_of_what_is_printed() -> None:
+    assert "sk-secret" not in repr(Settings(anthropic_api_key="sk-secret"))
