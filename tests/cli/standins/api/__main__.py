@@ -1,0 +1,7 @@
+"""Stands in for the web process."""
+
+import os
+
+from tests.cli.standins.standin import live
+
+live("web", int(os.environ["PORT"]))
