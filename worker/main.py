@@ -72,9 +72,18 @@ def create_app(settings: Settings, adapters: Adapters | None = None, *, warm: bo
 def arguments(role: str, settings: Settings) -> list[str]:
     """Return Celery's command line for a role."""
     if role == "beat":
-        return ["beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", settings.log_level, "--pidfile="]
+        return [
+            "--quiet",
+            "beat",
+            "--scheduler",
+            "celery.beat:Scheduler",
+            "--loglevel",
+            settings.log_level,
+            "--pidfile=",
+        ]
     kind = ROLES[role]
     return [
+        "--quiet",
         "worker",
         f"--queues={kind.queue}",
         f"--pool={kind.pool}",
