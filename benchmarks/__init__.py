@@ -1,0 +1,1 @@
+"""Benchmarks: one command, everything measured in one run, told as ratios. Nothing here is asserted."""
