@@ -57,9 +57,8 @@ async def _steady(service: Running, most: float) -> None:
 async def _held(service: Running, waiting: int) -> None:
     async with client(service.url) as session:
         alone = await _others(session)
-        await session.put(
-            f"{service.simulator_url}/_simulator/settings", json={"latencyMs": 15_000, "tokensPerSecond": 0}
-        )
+        pace = f"{service.simulator_url}/_simulator/settings"
+        await session.put(pace, json={"latencyMs": 15_000, "tokensPerSecond": 0})
         # More than the worker runs at a time: the rest waits in its sessions, as the clients do here.
         held = [asyncio.ensure_future(chat(session, f"held-{number}", 60)(number)) for number in range(waiting)]
         await asyncio.sleep(6)
