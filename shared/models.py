@@ -53,7 +53,7 @@ class Message(Model):
     content: str
     author: str | None = Field(None, description="who wrote it, where it was a person of the support team")
     at: datetime
-    tokens: int = Field(0, description="tiktoken count of the content, before the model's factor")
+    tokens: int = Field(0, description="tiktoken count as the model is given it, before the model's factor")
     request_id: str | None = None
     unanswered: bool = Field(False, description="the turn failed: this message never got its reply")
     truncated: bool = Field(False, description="the reply was cut by its token limit")
