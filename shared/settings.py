@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     store: Literal["auto", "redis"] = Field("auto", description="`auto` or `redis`: both mean Redis/Valkey")
     redis_url: SecretStr | None = Field(None, description="Redis/Valkey; absent: the embedded server of `up`")
     broker_url: SecretStr | None = Field(None, description="broker; absent: REDIS_URL with database 1")
-    data_dir: Path = Field(Path(".data"), description="where the embedded server and beat keep their files")
+    data_dir: Path = Field(Path(".data"), description="where the embedded server keeps its data")
 
     # Web
     host: str = Field("127.0.0.1", description="address to listen on; beyond loopback only with an API key made")
