@@ -1,0 +1,41 @@
+"""A reply before it is sent: what it says, why it stops, what it costs."""
+
+from dataclasses import dataclass, replace
+
+from simulator.answer import answer
+from simulator.context import read
+from simulator.faults import shaped
+from simulator.schema import Fault
+from simulator.tokens import TokenCounter
+from simulator.wire import MessagesRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`text` may be empty: then the message has no content blocks."""
+
+    text: str
+    stop_reason: str
+    output_tokens: int
+    stop_sequence: str | None = None
+
+
+def compose(request: MessagesRequest, fault: Fault | None, counter: TokenCounter) -> Reply:
+    """Answer the request, as `fault` bends it, within `max_tokens` and before the first stop sequence."""
+    if request.max_tokens == 0:  # only warms the prompt cache
+        return Reply("", "max_tokens", 0)
+    text, stop_reason = shaped(fault, lambda: answer(read(request)))
+    reply = _stopped(Reply(text, stop_reason, 0), request.stop_sequences)
+    tokens = counter.count(reply.text)
+    if tokens > request.max_tokens:
+        cut = counter.cut(reply.text, request.max_tokens)
+        return Reply(cut, "max_tokens", request.max_tokens)
+    return replace(reply, output_tokens=max(tokens, 1))  # the API never reports 0 for an answer, not even an empty one
+
+
+def _stopped(reply: Reply, sequences: list[str]) -> Reply:
+    found = [(at, sequence) for sequence in sequences if (at := reply.text.find(sequence)) >= 0]
+    if not found:
+        return reply
+    at, sequence = min(found)
+    return replace(reply, text=reply.text[:at], stop_reason="stop_sequence", stop_sequence=sequence)
