@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -51,6 +52,15 @@ def service(name: str, treatment: Treatment, env: Mapping[str, str], ready: Read
 def answers(url: str) -> Ready:
     """Return a check that tells whether this address answers 200."""
     return partial(_answers, url)
+
+
+def exists(path: Path) -> Ready:
+    """Return a check that tells whether this file is there: some processes say by one that they are ready."""
+
+    async def look() -> bool:
+        return await asyncio.to_thread(path.exists)
+
+    return look
 
 
 async def _answers(url: str) -> bool:

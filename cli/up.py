@@ -13,7 +13,7 @@ import click
 
 from cli import embedded, guardian
 from cli.console import Console
-from cli.processes import PROCFILE, SIMULATOR, answers, service
+from cli.processes import PROCFILE, SIMULATOR, answers, exists, service
 from cli.rundir import RunDir, RunRecord, groups_of
 from cli.service import Service
 from cli.supervisor import Supervisor
@@ -82,7 +82,10 @@ def make_plan(settings: Settings, run_dir: RunDir, lock: int) -> Plan:
         simulator = SIMULATOR._replace(command=SIMULATOR.command.format(port=port))
         services.append(service("simulator", simulator, env, answers(env["SIMULATOR_URL"] + "/healthz")))
     url = public_url(settings.host, settings.port)
-    ready = {"web": answers(f"{url}/readyz")}
+    ready_file = run_dir.path / "worker-ready"
+    ready_file.unlink(missing_ok=True)
+    env["READY_FILE"] = str(ready_file)
+    ready = {"web": answers(f"{url}/readyz"), "worker": exists(ready_file)}
     services += [service(name, treatment, env, ready.get(name)) for name, treatment in PROCFILE.items()]
     record = RunRecord(
         pid=os.getpid(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -17,11 +19,18 @@ def main(role: str) -> None:
     """Start Celery in the given role."""
     try:
         settings = load_settings()
-        app = create_app(settings, warm=role == "chat")
+        app = create_app(settings, on_warm=_tell if role == "chat" else None)
     except SettingsError as error:
         click.echo(error, err=True)
         sys.exit(2)
     app.start(arguments(role, settings))
+
+
+def _tell() -> None:
+    """Say to whoever started this process that it is ready, where they named a file to say it by."""
+    name = os.environ.get("READY_FILE")
+    if name:
+        Path(name).touch()
 
 
 if __name__ == "__main__":

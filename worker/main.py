@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from celery import Celery
 from celery.signals import setup_logging, worker_process_shutdown, worker_ready, worker_shutdown
@@ -16,6 +18,8 @@ from shared.log import set_up_logs
 from shared.settings import Settings
 from worker.runtime import Adapters, WorkerRuntime, real_adapters
 from worker.tasks import register
+
+OnWarm = Callable[[], None]
 
 BROKER_SECONDS = 10.0
 EVERY_BUCKET_SECONDS = 300.0
@@ -38,10 +42,11 @@ ROLES = {
 }
 
 
-def create_app(settings: Settings, adapters: Adapters | None = None, *, warm: bool = False) -> Celery:
+def create_app(settings: Settings, adapters: Adapters | None = None, *, on_warm: OnWarm | None = None) -> Celery:
     """Return the worker's Celery application with its tasks and beat schedule.
 
-    `warm`: open what turns need as soon as the worker is ready, so that the first customer does not wait for it.
+    `on_warm`: called when the worker takes tasks and all that turns need is open. Given, that is opened at the start,
+    so that the first customer does not wait for it.
     """
     app = make_celery(settings, socket_seconds=BROKER_SECONDS)
     app.conf.beat_schedule = {
@@ -59,14 +64,21 @@ def create_app(settings: Settings, adapters: Adapters | None = None, *, warm: bo
 
     setup_logging.connect(own_logs, weak=False)
 
-    def warm_up(**_: object) -> None:
-        threading.Thread(target=runtime.warm_up, name="warm-up", daemon=True).start()
+    if on_warm is not None:
+        warm_up = partial(_warm_up, runtime, on_warm)
 
-    if warm:
-        worker_ready.connect(warm_up, weak=False)
+        def start_warm_up(**_: object) -> None:
+            threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+
+        worker_ready.connect(start_warm_up, weak=False)
     worker_shutdown.connect(stop, weak=False)
     worker_process_shutdown.connect(stop, weak=False)
     return app
+
+
+def _warm_up(runtime: WorkerRuntime, on_warm: OnWarm) -> None:
+    runtime.warm_up()
+    on_warm()
 
 
 def arguments(role: str, settings: Settings) -> list[str]:
