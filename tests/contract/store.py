@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.ids import Ids, SessionRef, bucket_of
 from shared.models import Failure, Message, Result, TokenUsage
@@ -137,8 +138,24 @@ class Desk:
         return [message.content for message in page.items]
 
     async def keys(self) -> set[str]:
-        """Return the names of all keys."""
-        return {str(key) for key in await self.redis.keys("*")}
+        """Return the names of all keys, but for answers kept for a minute."""
+        return {str(key) for key in await self.redis.keys("*") if ":op:" not in str(key)}
+
+    def lose_the_next_answer(self, script: str) -> None:
+        """Let the next run of a script happen, and its answer be lost on the way."""
+        client = self.store._client
+        real = client._script(script)
+        lost = False
+
+        async def lossy(**given: Any) -> Any:
+            nonlocal lost
+            answer = await real(**given)
+            if not lost:
+                lost = True
+                raise RedisConnectionError("the answer was lost")
+            return answer
+
+        client._scripts[script] = cast("Any", lossy)
 
 
 def make_desk(redis: Redis) -> Desk:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import fakeredis
 import pytest
 
+from tests.contract.lost import LostAnswerContract
 from tests.contract.records import RecordContract
 from tests.contract.store import Desk, assert_no_stray_keys, make_desk
 from tests.contract.turns import TurnContract
@@ -26,3 +27,7 @@ class TestTurns(TurnContract):
 
 class TestRecords(RecordContract):
     """Everything else."""
+
+
+class TestLostAnswers(LostAnswerContract):
+    """Answers lost on the way."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from tests.contract.lost import LostAnswerContract
 from tests.contract.records import RecordContract
 from tests.contract.store import Desk, assert_no_stray_keys, make_desk
 from tests.contract.turns import TurnContract
@@ -28,3 +29,7 @@ class TestTurns(TurnContract):
 
 class TestRecords(RecordContract):
     """Everything else."""
+
+
+class TestLostAnswers(LostAnswerContract):
+    """Answers lost on the way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, cast
 
 from shared.clock import from_ms
@@ -24,7 +25,7 @@ class RedisMemories(RedisScripts):
         self, customer_id: str, key: str, value: Any, scope: Scope, source: str
     ) -> tuple[MemoryEntry, bool]:
         """See `Memories.put_memory`."""
-        answer = await self._run(
+        answer = await self._run_once(
             "put_memory",
             bucket_of(self.tenant, customer_id),
             **codec.customer(customer_id),
@@ -60,7 +61,7 @@ class RedisMemories(RedisScripts):
 
     async def delete_memory(self, customer_id: str, key: str) -> None:
         """See `Memories.delete_memory`."""
-        answer = await self._run(
+        answer = await self._run_once(
             "delete_memory", bucket_of(self.tenant, customer_id), **codec.customer(customer_id), key=key
         )
         if answer[0] == "unknown":
@@ -80,5 +81,7 @@ class RedisMemories(RedisScripts):
 
     async def put_instructions(self, text: str) -> AgentInstructions:
         """See `Memories.put_instructions`."""
-        answer = await self._client.run("put_instructions", agent_key(self.tenant), text=text, keep=VERSIONS_KEPT)
+        answer = await self._client.run(
+            "put_instructions", agent_key(self.tenant), op=secrets.token_hex(8), text=text, keep=VERSIONS_KEPT
+        )
         return AgentInstructions(instructions=text, version=int(answer[0]), updated_at=from_ms(int(answer[1])))

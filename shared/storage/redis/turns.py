@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from shared.clock import from_ms
@@ -58,11 +59,15 @@ class RedisScripts:
     async def _run(self, name: str, bucket: str, /, **parameters: Any) -> list[Any]:
         return await self._client.run(name, wake_key(bucket), **self._shared, **parameters)
 
+    async def _run_once(self, name: str, bucket: str, /, **parameters: Any) -> list[Any]:
+        """Run a script that keeps its answer under a token of this call, so that it can be asked again."""
+        return await self._run(name, bucket, op=secrets.token_hex(8), **parameters)
+
     async def _run_session(self, name: str, session_id: str, /, **parameters: Any) -> list[Any]:
         bucket = bucket_in(session_id, "ses")
         if bucket is None:
             raise UnknownSession
-        answer = await self._run(name, bucket, session=session_id, **parameters)
+        answer = await self._run_once(name, bucket, session=session_id, **parameters)
         if answer[0] in REFUSALS:
             raise REFUSALS[answer[0]]
         return answer

@@ -1,31 +1,33 @@
 -- Remove a session and all it holds. Open requests fail as deleted, without their text; finished ones go with it.
-local head = read_head(P.session)
-if not head then return { 'unknown' } end
-local rows, open = {}, {}
-for _, ticket in ipairs(redis.call('LRANGE', session_key(P.session, 'in'), 0, -1)) do
-  if string.sub(ticket, 1, 4) ~= 'msg_' then
-    open[ticket] = true
-    rows[#rows + 1] = add_row('chat.reply.failed', P.session, head, 'evt_' .. ticket, ticket, P.announce_grace)
-    redis.call('HDEL', request_key(ticket), 'receipt')
-    redis.call('HSET', request_key(ticket), 'status', 'failed', 'message', '', 'failure', P.failure, 'finished', now,
-      'claimed', '')
-    redis.call('PEXPIRE', request_key(ticket), P.request_retention)
-    redis.call('PUBLISH', 'cm:finished', ticket)
+return once(function()
+  local head = read_head(P.session)
+  if not head then return { 'unknown' } end
+  local rows, open = {}, {}
+  for _, ticket in ipairs(redis.call('LRANGE', session_key(P.session, 'in'), 0, -1)) do
+    if string.sub(ticket, 1, 4) ~= 'msg_' then
+      open[ticket] = true
+      rows[#rows + 1] = add_row('chat.reply.failed', P.session, head, 'evt_' .. ticket, ticket, P.announce_grace)
+      redis.call('HDEL', request_key(ticket), 'receipt')
+      redis.call('HSET', request_key(ticket), 'status', 'failed', 'message', '', 'failure', P.failure, 'finished', now,
+        'claimed', '')
+      redis.call('PEXPIRE', request_key(ticket), P.request_retention)
+      redis.call('PUBLISH', 'cm:finished', ticket)
+    end
   end
-end
-for _, request in ipairs(redis.call('ZRANGE', session_key(P.session, 'req'), 0, -1)) do
-  local reply = request_key(request) .. ':reply'
-  for _, name in ipairs({ reply, reply .. ':' .. (redis.call('GET', reply) or '0') }) do redis.call('UNLINK', name) end
-  if not open[request] then redis.call('UNLINK', request_key(request)) end
-end
-local conv = customer_key(head.customer_key, 'conv')
-if head.conversation and redis.call('HGET', conv, head.conversation) == P.session then
-  redis.call('HDEL', conv, head.conversation)
-end
-redis.call('ZREM', customer_key(head.customer_key, 'ses'), P.session)
-redis.call('ZREM', wake_key, P.tenant .. '/' .. P.session)
-redis.call('HDEL', tries_key, P.tenant .. '/' .. P.session)
-for _, part in ipairs({ false, 'in', 'msg', 'pending', 'req' }) do
-  redis.call('UNLINK', session_key(P.session, part or nil))
-end
-return { 'deleted', rows }
+  for _, request in ipairs(redis.call('ZRANGE', session_key(P.session, 'req'), 0, -1)) do
+    local reply = request_key(request) .. ':reply'
+    for _, name in ipairs({ reply, reply .. ':' .. (redis.call('GET', reply) or '0') }) do redis.call('UNLINK', name) end
+    if not open[request] then redis.call('UNLINK', request_key(request)) end
+  end
+  local conv = customer_key(head.customer_key, 'conv')
+  if head.conversation and redis.call('HGET', conv, head.conversation) == P.session then
+    redis.call('HDEL', conv, head.conversation)
+  end
+  redis.call('ZREM', customer_key(head.customer_key, 'ses'), P.session)
+  redis.call('ZREM', wake_key, P.tenant .. '/' .. P.session)
+  redis.call('HDEL', tries_key, P.tenant .. '/' .. P.session)
+  for _, part in ipairs({ false, 'in', 'msg', 'pending', 'req' }) do
+    redis.call('UNLINK', session_key(P.session, part or nil))
+  end
+  return { 'deleted', rows }
+end)

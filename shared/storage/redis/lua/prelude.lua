@@ -21,6 +21,17 @@ end
 local function request_key(id) return root .. 'req:' .. id end
 local function customer_key(customer, part) return root .. 'cus:' .. customer .. ':' .. part end
 
+-- Some operations are not safe to ask twice by themselves. Their answer is kept for a minute under the asker's own
+-- token, so that asking again after a lost answer finds it and changes nothing.
+local function once(act)
+  local kept = base .. 'op:' .. P.op
+  local known = redis.call('GET', kept)
+  if known then return cjson.decode(known) end
+  local answer = act()
+  redis.call('SET', kept, cjson.encode(answer), 'PX', 60000)
+  return answer
+end
+
 local function number(value) return tonumber(value or '0') or 0 end
 
 -- A session is over when it is closed, or past its time with no open ticket. Judged here, at the door, only.
