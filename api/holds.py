@@ -17,6 +17,7 @@ from shared.storage.contract import Store, TenantStore
 
 FINISHED = frozenset({"succeeded", "failed"})
 KEEP_ALIVE_SECONDS = 15.0
+FIRST_LOOK_SECONDS = 0.05
 LISTEN_AGAIN_SECONDS = 30.0
 RETRY_MS = 1000
 
@@ -36,6 +37,9 @@ class Holds:
         until = loop.time() + hold.seconds
         store = self._store.tenant(hold.tenant)
         with self._hub.waiting(hold.request_id) as waiter:
+            if hold.kind == "result":
+                # It was accepted a moment ago: a look now would nearly always be in vain.
+                await waiter.changed(FIRST_LOOK_SECONDS)
             while True:
                 record = await _read(store, hold.request_id)
                 if record is not None and record.status in FINISHED:

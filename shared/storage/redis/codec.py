@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from shared.clock import from_ms
@@ -26,7 +27,7 @@ from shared.models import (
     TokenBudget,
 )
 from shared.storage.keys import encode
-from shared.storage.types import NewRequest, NewSession, OutboxRow, Outcome, derived_status
+from shared.storage.types import Limits, NewRequest, NewSession, OutboxRow, Outcome, derived_status
 
 
 def flat(fields: Mapping[str, Any]) -> list[str]:
@@ -183,7 +184,8 @@ def dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def limits(given: Any) -> dict[str, int]:
+@cache
+def limits(given: Limits) -> Mapping[str, int]:
     """Return the limits of a deployment under the names scripts know them by."""
     known = asdict(given)
     return {
