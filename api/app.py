@@ -85,6 +85,9 @@ def _tell(error: Exception) -> Response:
         return respond(error.kind, error.detail, error.errors, request_id)
     kind = kind_of(error)
     if kind is not None and isinstance(error, CustomerMemoryError):
+        if kind.status == INTERNAL.status:
+            log.error("request.failed", path=request.path, exc_info=error)
+            return respond(kind, "The error was logged under this request id.", request_id=request_id)
         return respond(kind, str(error), request_id=request_id)
     if isinstance(error, HTTPException):
         status = error.code or INTERNAL.status

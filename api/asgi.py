@@ -24,6 +24,8 @@ from shared.settings import Settings, load_settings
 from shared.storage import open_store
 
 BROKER_SECONDS = 1.0
+# How long requests are refused at once after one that the store did not answer.
+REST_SECONDS = 0.5
 # The most bytes one character takes in JSON: \uXXXX.
 BYTES_PER_CHARACTER = 6
 OTHER_BYTES = 65_536
@@ -63,7 +65,7 @@ class Application:
     async def _start(self) -> None:
         settings, loop = self._settings, asyncio.get_running_loop()
         set_up_logs(settings)
-        store = await self._open.enter_async_context(open_store(settings))
+        store = await self._open.enter_async_context(open_store(settings, rest=REST_SECONDS))
         hub = Hub()
         following = loop.create_task(hub.follow(store.finished()))
         self._open.callback(following.cancel)

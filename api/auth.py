@@ -25,6 +25,7 @@ PUBLIC = frozenset(
 )
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FRESH_SECONDS = 1.0
+NEEDS_KEY = "Send `Authorization: Bearer <key>`; keys are made by `customer-memory keys create`."
 CACHED_KEYS = 10_000
 
 
@@ -71,9 +72,7 @@ def authenticate(keys: KeyCache) -> None:
     if text:
         tenant = _tenant_of(serving.call(keys.find(text)))
     elif serving.call(keys.any()):
-        raise Problem(
-            UNAUTHENTICATED, "Send `Authorization: Bearer <key>`. Keys are made by `customer-memory keys create`."
-        )
+        raise Problem(UNAUTHENTICATED, NEEDS_KEY)
     else:
         _only_from_here()
         tenant = DEFAULT_TENANT
@@ -102,18 +101,19 @@ def _tenant_of(key: ApiKey | None) -> str:
 
 
 def _only_from_here() -> None:
-    host = urlsplit(f"//{request.headers.get('Host', '')}")
-    if not is_loopback(_hostname(host.netloc)):
-        raise Problem(
-            FORBIDDEN, "Without API keys the service answers on this machine's own names only, such as localhost."
-        )
+    if not is_loopback(services().settings.host):
+        # It began with keys, or it would not listen there; that none is found now opens nothing.
+        raise Problem(UNAUTHENTICATED, NEEDS_KEY)
+    host = request.headers.get("Host", "")
+    if not is_loopback(_hostname(f"//{host}")):
+        raise Problem(FORBIDDEN, "Without API keys the service answers on names of this machine only: localhost.")
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != host.netloc:
+    if origin is not None and origin.partition("://")[2] != host:
         raise Problem(FORBIDDEN, "Without API keys the service answers no page of another origin.")
 
 
-def _hostname(netloc: str) -> str:
+def _hostname(url: str) -> str:
     try:
-        return urlsplit(f"//{netloc}").hostname or ""
+        return urlsplit(url).hostname or ""
     except ValueError:
         return ""

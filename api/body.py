@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from typing import Any
 
 from flask import request
@@ -27,7 +29,9 @@ def read_json() -> None:
     if not raw.strip():
         raise Problem(INVALID, "The body is empty; send a JSON object.")
     try:
-        parsed = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique)
+        parsed = json.loads(
+            raw.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_unique
+        )
     except UnicodeDecodeError as error:
         raise Problem(INVALID, f"The body is not UTF-8: byte {error.start}.") from error
     except json.JSONDecodeError as error:
@@ -47,10 +51,18 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(message)
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        message = f"{text[:20]} is too large a number"
+        raise ValueError(message)
+    return value
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        twice = next(name for index, (name, _) in enumerate(pairs) if name in dict(pairs[:index]))
+        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
         raise invalid(f"/{twice[:100]}", "is there twice; send it once")
     return found
 

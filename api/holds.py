@@ -112,6 +112,10 @@ async def _news(store: TenantStore, request_id: str, place: Place) -> list[bytes
         deltas = await store.read_deltas(request_id, place.token, place.offset)
     except StoreError:
         return []
+    except UnicodeDecodeError:
+        # The id was none of ours: its place lies inside a character. Begin again.
+        place.token, place.offset = 0, 0
+        return [event("reset", b"{}", place)]
     told = []
     if deltas.token > place.token:
         if place.token > 0:
@@ -133,7 +137,8 @@ def _last(record: ChatRequest | None, place: Place) -> bytes:
 def _told(record: ChatRequest, hold: Hold) -> Answer:
     if record.failure is not None and hold.kind == "result":
         kind = failure_kind(record.failure)
-        return kind.status, PROBLEM_TYPE, body_of(kind, record.failure.detail, (), record.id)
+        instance = f"/api/chat/{record.id}"
+        return kind.status, PROBLEM_TYPE, body_of(kind, record.failure.detail, instance=instance)
     body = ChatStatus.of(record).model_dump_json(by_alias=True, exclude_none=True)
     return 200, "application/json", body.encode()
 

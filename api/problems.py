@@ -48,6 +48,7 @@ class ProblemDetails(Model):
     status: int
     detail: str
     errors: list[FieldProblem] = Field(default_factory=list)
+    instance: str | None = Field(None, description="the chat request that failed")
     request_id: str | None = None
 
 
@@ -117,7 +118,13 @@ def from_validation(error: ValidationError) -> Problem:
     return Problem(INVALID, first + more, errors)
 
 
-def body_of(kind: Kind, detail: str, errors: Sequence[tuple[str, str]], request_id: str | None) -> bytes:
+def body_of(
+    kind: Kind,
+    detail: str,
+    errors: Sequence[tuple[str, str]] = (),
+    request_id: str | None = None,
+    instance: str | None = None,
+) -> bytes:
     """Return the JSON of a problem."""
     details = ProblemDetails(
         type=f"/problems/{kind.slug}",
@@ -125,6 +132,7 @@ def body_of(kind: Kind, detail: str, errors: Sequence[tuple[str, str]], request_
         status=kind.status,
         detail=detail,
         errors=[FieldProblem(pointer=pointer, message=message) for pointer, message in errors],
+        instance=instance,
         request_id=request_id,
     )
     shown = details.model_dump(mode="json", by_alias=True, exclude_none=True)

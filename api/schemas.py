@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, RootModel, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, RootModel, StringConstraints
 
 from shared.models import (
     ChatRequest,
@@ -25,12 +25,25 @@ from shared.models import (
 )
 from shared.text import no_controls, not_blank
 
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+CLOCKS_DIFFER = timedelta(minutes=5)
+
 Text = Annotated[str, StringConstraints(min_length=1), no_controls, not_blank]
 Limit = Annotated[int, Field(ge=1, le=200, description="how many to return at most")]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64), no_controls, not_blank]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200), no_controls, not_blank]
 SessionId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+def _in_the_past(at: datetime) -> datetime:
+    if not EARLIEST <= at <= datetime.now(UTC) + CLOCKS_DIFFER:
+        message = "must lie between 1970 and now"
+        raise ValueError(message)
+    return at
+
+
+Past = Annotated[AwareDatetime, AfterValidator(_in_the_past)]
 
 
 class ChatBody(Model):
@@ -125,7 +138,7 @@ class MessageBody(Model):
     role: Role = Field(description="`user` for the customer, `assistant` for the support team")
     content: Text
     author: Identifier | None = Field(None, description="who wrote it, where it was a person of the support team")
-    at: AwareDatetime | None = Field(None, description="when it was written; absent: now. For imported history")
+    at: Past | None = Field(None, description="when it was written; absent: now. For imported history")
 
 
 class MemoryBody(Model):

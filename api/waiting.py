@@ -6,6 +6,7 @@ takes the header off and holds the connection on the event loop, so that waiting
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Literal
 
@@ -44,5 +45,5 @@ def hold(response: Response, kind: Kind, request_id: str, seconds: float = 0) ->
         seconds=seconds,
         last_event_id=request.headers.get("Last-Event-ID"),
     )
-    response.headers[HOLD_HEADER] = asked.model_dump_json(by_alias=True)
+    response.headers[HOLD_HEADER] = json.dumps(asked.model_dump(mode="json", by_alias=True))
     return response

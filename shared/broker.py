@@ -154,14 +154,26 @@ class EventPublisher:
             for name, _, pattern in (binding.partition("=") for binding in queues)
         ]
         self._declared_until = 0.0
+        self._rests_until = 0.0
 
     def publish(self, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Publish (routing key, envelope) pairs, in order.
+
+        After a fault it refuses for some seconds at once: the outbox keeps what is refused, and turns do not wait.
 
         Raises:
             OperationalError, OSError, TimeoutError: the broker is away; some may have been published.
 
         """
+        if time.monotonic() < self._rests_until:
+            raise OperationalError("the broker did not answer a moment ago")
+        try:
+            self._publish(events)
+        except BROKER_FAULTS:
+            self._rests_until = time.monotonic() + REST_SECONDS
+            raise
+
+    def _publish(self, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
         with self._app.producer_pool.acquire(block=True, timeout=5) as producer:
             if time.monotonic() >= self._declared_until:
                 for queue in self._queues:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+# The end of the year 9999, the last moment that can be told.
+LAST_MS = 253_402_300_799_000
+
 Clock = Callable[[], datetime]
 
 
@@ -23,5 +26,5 @@ def to_ms(moment: datetime) -> int:
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """Return the aware UTC moment that lies `milliseconds` after the Unix epoch."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    """Return the aware UTC moment that lies `milliseconds` after the Unix epoch, which must not be before it."""
+    return datetime.fromtimestamp(min(milliseconds, LAST_MS) / 1000, UTC)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 BUCKETS = 1024
 
-_ID = re.compile(rf"^(ses|req)_([{ALPHABET}]{{2}})([{ALPHABET}]{{26}})$")
+_ID = re.compile(rf"(ses|req)_([{ALPHABET}]{{2}})([{ALPHABET}]{{26}})")
 
 Ulid = Callable[[], str]
 
@@ -43,7 +43,7 @@ def all_buckets() -> tuple[str, ...]:
 
 def bucket_in(identifier: str, prefix: str) -> str | None:
     """Return the bucket that a session (`ses`) or request (`req`) id carries; None where it is no such id."""
-    match = _ID.match(identifier)
+    match = _ID.fullmatch(identifier)
     return match[2] if match and match[1] == prefix else None
 
 

@@ -48,12 +48,5 @@ def set_up_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
-    for noisy in (
-        "celery.app.trace",
-        "celery.worker.strategy",
-        "celery.beat",
-        "kombu.pidbox",
-        "httpx2",
-        "uvicorn.error",
-    ):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

@@ -149,7 +149,6 @@ class ChatRequest(Model):
     attempts: int = Field(0, description="how often Claude was asked")
     waiting_for: str | None = Field(None, description="why the request waits, when it does")
     due_at: datetime | None = Field(None, description="when it is tried again, when it waits")
-    replay_of: str | None = None
     result: Result | None = None
     failure: Failure | None = None
     receipt: Receipt | None = None

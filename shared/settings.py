@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     # Time
     session_ttl_hours: float = Field(24, gt=0, description="a session is over this long after its last message")
     request_deadline_minutes: float = Field(15, gt=0, le=55, description="a waiting request fails after this")
-    request_retention_hours: float = Field(72, gt=0, description="how long results can be read by request id")
+    request_retention_hours: float = Field(72, ge=24, description="how long results can be read by request id")
     memory_retention_days: float = Field(365, ge=0, description="memory after the last activity; 0: for ever")
 
     # Delivery
@@ -143,6 +143,8 @@ class Settings(BaseSettings):
             problems.append("CHAT_DEFAULT_WAIT_SECONDS must not be above MAX_WAIT_SECONDS; lower it")
         if self.redis_url and self.broker_url and _same_database(self.redis_url, self.broker_url):
             problems.append("BROKER_URL names the store's own database; give the broker another one, such as /1")
+        if 0 < self.memory_retention_days * 24 < self.session_ttl_hours:
+            problems.append("MEMORY_RETENTION_DAYS must not end before SESSION_TTL_HOURS; raise it")
         if problems:
             raise ValueError("; ".join(problems))
         return self

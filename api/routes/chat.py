@@ -54,7 +54,8 @@ def post_chat(body: ChatBody) -> Response:
     wait = services().settings.chat_default_wait_seconds if asked is None else asked
     if wait > 0:
         wait = min(wait, services().settings.max_wait_seconds)
-        response.headers["Preference-Applied"] = f"wait={wait}"
+        if asked is not None:
+            response.headers["Preference-Applied"] = f"wait={wait}"
         return hold(response, "result", request_id, wait)
     return response
 
@@ -110,6 +111,7 @@ def _accept(body: ChatBody) -> tuple[str, str]:
         conversation_id=body.conversation_id,
         model=body.model,
         metadata=body.metadata,
+        keyed=key is not None,
     )
     return request_id, serving.call(store.accept(new, serving.ids.session(bucket)))
 

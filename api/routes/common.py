@@ -16,6 +16,7 @@ from api.services import services
 from shared.text import find_control
 
 JSON = "application/json"
+DEEPEST = 32
 _LISTS: TypeAdapter[list[Any]] = TypeAdapter(list[Any])
 
 # The answers any route may give beside its own.
@@ -82,11 +83,13 @@ def check_model(pointer: str, model: str | None) -> None:
         raise invalid(pointer, f"is not an allowed model; choose one of {', '.join(allowed)}")
 
 
-def _refuse_controls(pointer: str, value: Any) -> None:
+def _refuse_controls(pointer: str, value: Any, depth: int = 0) -> None:
+    if depth > DEEPEST:
+        raise invalid("/" + pointer.split("/")[1], f"is nested more than {DEEPEST} deep; flatten it")
     if isinstance(value, str) and find_control(value) is not None:
         raise invalid(pointer, "must not contain control characters; remove them")
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, child in children:
         if isinstance(name, str) and find_control(name) is not None:
             raise invalid(pointer, "must not contain control characters in its names; remove them")
-        _refuse_controls(f"{pointer}/{name}", child)
+        _refuse_controls(f"{pointer}/{name}", child, depth + 1)

@@ -65,7 +65,7 @@ def get_session(path: SessionPath) -> Response:
 def patch_session(path: SessionPath, body: SessionPatchBody) -> Response:
     """Close or reopen a session, give it a title or tags. Closed: no new requests; open ones are still answered."""
     patch = SessionPatch(status=body.status, title=body.title, tags=body.tags)
-    session, _ = services().call(tenant_store().update_session(path.session_id, patch))
+    session = services().call(tenant_store().update_session(path.session_id, patch))
     return answer(session)
 
 
@@ -106,7 +106,7 @@ def post_message(path: SessionPath, body: MessageBody) -> Response:
     message = message.model_copy(update={"tokens": serving.counter.count(render(message))})
     backdated = body.at is not None
     recorded = serving.call(tenant_store().record(path.session_id, message, backdated=backdated))
-    return answer(recorded.message, 201)
+    return answer(recorded, 201)
 
 
 def _check_budget(budget: TokenBudget, model: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from shared.errors import UnknownRequest
+from shared.errors import StoreError, UnknownRequest
 from shared.events import envelope, routing_key
 from shared.models import ChatRequest
 from shared.storage.contract import Store
@@ -34,16 +34,22 @@ class Announcer:
         self._executor = executor
         self._include_content = include_content
 
-    async def announce(self, rows: Sequence[OutboxRow]) -> bool:
-        """Announce rows of one bucket; return False when they stay in the outbox for another try."""
-        if not rows:
-            return True
+    async def announce(self, rows: Sequence[OutboxRow]) -> int:
+        """Announce rows of one bucket, each by itself; return how many were. The others stay for another try."""
+        done = [row.id for row in rows if await self._publish(row)]
+        if done:
+            try:
+                await self._store.strike(rows[0].bucket, done)
+            except StoreError as error:
+                log.warning("announce.not_struck", rows=done, error=str(error))
+        return len(done)
+
+    async def _publish(self, row: OutboxRow) -> bool:
         try:
-            events = [(routing_key(row), envelope(row, await self._content(row))) for row in rows]
+            events = [(routing_key(row), envelope(row, await self._content(row)))]
             await asyncio.get_running_loop().run_in_executor(self._executor, self._publisher.publish, events)
-            await self._store.strike(rows[0].bucket, [row.id for row in rows])
-        except Exception as error:  # noqa: BLE001 - whatever failed, the rows are safe in the outbox and come back
-            log.warning("announce.postponed", rows=[row.id for row in rows], error=repr(error))
+        except Exception as error:  # noqa: BLE001 - whatever failed, the row is safe in the outbox and comes back
+            log.warning("announce.postponed", row=row.id, error=repr(error))
             return False
         return True
 

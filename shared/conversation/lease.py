@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-from shared.errors import StoreError
+import structlog
+
 from shared.storage.contract import TenantStore
 from shared.storage.types import Claim
+
+log = structlog.get_logger()
 
 
 class LeaseLost(Exception):
@@ -35,15 +38,18 @@ async def held(
         nonlocal lost
         while True:
             await asyncio.sleep(lease_seconds / 3)
-            with suppress(StoreError):
+            try:
                 listening = await store.renew(claim)
-                if listening is None:
-                    lost = True
-                    if block is not None:
-                        block.cancel()
-                    return
-                if listening:
-                    on_listener()
+            except Exception as error:  # noqa: BLE001 - a lease that lapses costs less than the turn
+                log.warning("lease.not_renewed", error=type(error).__name__)
+                continue
+            if listening is None:
+                lost = True
+                if block is not None:
+                    block.cancel()
+                return
+            if listening:
+                on_listener()
 
     renewing = asyncio.get_running_loop().create_task(renew())
     try:

@@ -55,5 +55,4 @@ class Reconciler:
         for ref, quarantine in await self._store.overdue(bucket, PER_BUCKET):
             found.woken += await self._wake(ref, quarantine=quarantine)
         rows = await self._store.take_rows(bucket, PER_BUCKET)
-        if rows and await self._announcer.announce(rows):
-            found.announced += len(rows)
+        found.announced += await self._announcer.announce(rows)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
-from shared.errors import StoreError
 from shared.storage.contract import TenantStore
 from shared.storage.types import Claim
 
@@ -48,9 +47,9 @@ class ReplyStream:
             if self._unsent:
                 text, self._unsent = self._unsent, ""
                 # A lost batch costs listeners nothing but time: the result carries the whole reply.
-                with suppress(StoreError):
+                with suppress(Exception):
                     await self._store.append_delta(self._claim, self._offset, text)
-                self._offset += len(text.encode())
+                self._offset += len(text.encode(errors="replace"))
             await asyncio.sleep(BATCH_SECONDS)
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 import structlog
 
@@ -24,7 +23,7 @@ from shared.conversation.lease import LeaseLost, held
 from shared.conversation.outcome import failed, succeeded
 from shared.conversation.retry import FALLBACK_AFTER_TRIES, wait_seconds
 from shared.conversation.stream import Listeners, ReplyStream
-from shared.errors import ClaudeFailed, ClaudeLater, StoreError
+from shared.errors import ClaudeFailed, ClaudeLater, StoreError, StoreUnavailable
 from shared.ids import Ids, SessionRef
 from shared.models import Failure, TokenBudget
 from shared.prompt import ClaudeClient, Prompt, Reply
@@ -33,6 +32,14 @@ from shared.storage.contract import Store, TenantStore
 from shared.storage.types import Claim, NotClaimed, Outcome
 
 log = structlog.get_logger()
+
+Answer = TypeVar("Answer")
+Queue = Literal["chat", "quarantine"]
+
+AGAIN_SECONDS = 0.5
+
+# Why there was nothing to run here, and the queue it should be asked for in.
+NEXT: dict[str, Queue] = {"quarantine": "quarantine", "ordinary": "chat"}
 
 POISON = Failure(
     type="poison",
@@ -45,7 +52,7 @@ class Advanced:
     """What became of a try to advance a session; `next` says which queue should be woken for it again, if any."""
 
     outcome: str
-    next: Literal["chat", "quarantine"] | None = None
+    next: Queue | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,53 +91,54 @@ class TurnRunner:
         read = self._default_budget.available
         claim = await store.claim(ref, self._parts.ids.ulid(), read, quarantine=quarantine)
         if isinstance(claim, NotClaimed):
-            return Advanced(claim.reason, {"quarantine": "quarantine", "ordinary": "chat"}.get(claim.reason))  # type: ignore[arg-type]  # the table's values are the two queues
+            return Advanced(claim.reason, NEXT.get(claim.reason))
         with structlog.contextvars.bound_contextvars(
             tenant=ref.tenant, session=ref.session_id, request=claim.request.id, token=claim.token.number
         ):
-            return await self._run(store, claim)
+            left = (claim.request.deadline_at - claim.now).total_seconds()
+            return await self._run(Turn(store, claim, time.monotonic() + max(0.0, left)))
 
-    async def _run(self, store: TenantStore, claim: Claim) -> Advanced:
+    async def _run(self, turn: Turn) -> Advanced:
         started = time.monotonic()
         try:
-            async with asyncio.timeout(self._seconds_left(claim) + 1):
-                ended = await self._turn(store, claim)
+            async with asyncio.timeout(turn.seconds_left() + 1):
+                ended = await self._answer(turn)
         except LeaseLost:
             ended = Advanced("lost")
         except ClaudeLater as later:
-            ended = await self._later(store, claim, later)
+            ended = await self._later(turn, later)
         except ClaudeFailed as error:
-            ended = await self._fail(store, claim, Failure(type=f"claude-{error.cause}", detail=str(error)), asked=True)
+            ended = await self._fail(turn, Failure(type=f"claude-{error.cause}", detail=str(error)), asked=True)
         except TimeoutError:
-            ended = await self._fail(store, claim, self._deadline("the turn itself took too long"), asked=True)
+            ended = await self._fail(turn, self._deadline("the turn itself took too long"), asked=True)
         except StoreError:
             raise
         except Exception as error:
             log.exception("turn.internal_error")
-            ended = await self._later(
-                store, claim, ClaudeLater("internal-error", f"internal error: {type(error).__name__}")
-            )
+            ours = ClaudeLater("internal-error", f"internal error: {type(error).__name__}")
+            ended = await self._later(turn, ours)
         log.info("turn", outcome=ended.outcome, milliseconds=round((time.monotonic() - started) * 1000))
         return ended
 
-    async def _turn(self, store: TenantStore, claim: Claim) -> Advanced:
+    async def _answer(self, turn: Turn) -> Advanced:
+        claim = turn.claim
         if claim.condemned:
-            return await self._fail(store, claim, POISON)
-        if claim.now >= claim.request.deadline_at:
+            return await self._fail(turn, POISON)
+        if turn.seconds_left() <= 0:
             waited = claim.request.waiting_for or "it waited for the requests before it"
-            return await self._fail(store, claim, self._deadline(waited))
-        stream = ReplyStream(store, claim)
+            return await self._fail(turn, self._deadline(waited))
+        stream = ReplyStream(turn.store, claim)
         close = self._parts.listeners.open(claim.request.id, stream)
         if claim.listening:
             stream.start()
         try:
-            async with held(store, claim, self._settings.lease_seconds, stream.start):
+            async with held(turn.store, claim, self._settings.lease_seconds, stream.start):
                 context, reply = await self._ask(claim, await self._context(claim), stream.add)
         finally:
             close()
             await stream.stop()
         outcome = succeeded(claim, context, reply, self._parts, simulated=self._settings.simulated)
-        return await self._commit(store, claim, outcome, "succeeded")
+        return await self._commit(turn, outcome, "succeeded")
 
     async def _context(self, claim: Claim, model: str | None = None) -> Context:
         instructions = await self._parts.instructions.of(claim.ref.tenant)
@@ -147,12 +155,11 @@ class TurnRunner:
         return assemble(draft, self._parts.counter)
 
     async def _ask(self, claim: Claim, context: Context, on_text: Callable[[str], None]) -> tuple[Context, Reply]:
-        model = context.receipt.model
         try:
             reply = await self._parts.claude.ask(_prompt(context), on_text)
         except ClaudeFailed as error:
             fallback = self._settings.fallback_model
-            if error.cause != "refused" or fallback is None or fallback == model:
+            if error.cause != "refused" or fallback is None or fallback == context.receipt.model:
                 raise
             context = await self._context(claim, fallback)
             reply = await self._parts.claude.ask(_prompt(context), on_text)
@@ -164,24 +171,22 @@ class TurnRunner:
             return fallback
         return claim.request.model or claim.session.model or self._settings.chat_model
 
-    async def _later(self, store: TenantStore, claim: Claim, later: ClaudeLater) -> Advanced:
-        tries = claim.request.attempts + 1
-        wait = wait_seconds(later, tries)
+    async def _later(self, turn: Turn, later: ClaudeLater) -> Advanced:
+        wait = wait_seconds(later, turn.claim.request.attempts + 1)
         if wait is None:
-            return await self._fail(store, claim, Failure(type=f"claude-{later.cause}", detail=str(later)), asked=True)
-        if wait > self._seconds_left(claim):
-            return await self._fail(
-                store, claim, self._deadline(f"{later}; the next try would come too late"), asked=True
-            )
-        cause = f"{later.cause}: {later}"
-        parked = await store.park(claim, round(wait * 1000), cause, asked=later.cause != "breaker-open")
+            return await self._fail(turn, Failure(type=f"claude-{later.cause}", detail=str(later)), asked=True)
+        if wait > turn.seconds_left():
+            too_late = self._deadline(f"{later}; the next try would come too late")
+            return await self._fail(turn, too_late, asked=True)
+        cause, asked = f"{later.cause}: {later}", later.cause != "breaker-open"
+        parked = await turn.insist(lambda: turn.store.park(turn.claim, round(wait * 1000), cause, asked=asked))
         return Advanced("parked" if parked else "lost")
 
-    async def _fail(self, store: TenantStore, claim: Claim, failure: Failure, *, asked: bool = False) -> Advanced:
-        return await self._commit(store, claim, failed(claim, failure, self._parts, asked=asked), failure.type)
+    async def _fail(self, turn: Turn, failure: Failure, *, asked: bool = False) -> Advanced:
+        return await self._commit(turn, failed(turn.claim, failure, self._parts, asked=asked), failure.type)
 
-    async def _commit(self, store: TenantStore, claim: Claim, outcome: Outcome, word: str) -> Advanced:
-        done = await store.commit(claim, outcome)
+    async def _commit(self, turn: Turn, outcome: Outcome, word: str) -> Advanced:
+        done = await turn.insist(lambda: turn.store.commit(turn.claim, outcome))
         if done.verdict != "committed":
             return Advanced(done.verdict)
         await self._parts.announcer.announce(done.rows)
@@ -191,10 +196,34 @@ class TurnRunner:
         minutes = self._settings.request_deadline_minutes
         return Failure(type="deadline", detail=f"No reply within {minutes:g} minutes: {why}")
 
-    @staticmethod
-    def _seconds_left(claim: Claim) -> float:
-        left: timedelta = claim.request.deadline_at - claim.now
-        return max(0.0, left.total_seconds())
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn under way; `until` is its request's deadline, in seconds of this machine's monotonic clock."""
+
+    store: TenantStore
+    claim: Claim
+    until: float
+
+    def seconds_left(self) -> float:
+        """Return the seconds to the deadline, not below 0."""
+        return max(0.0, self.until - time.monotonic())
+
+    async def insist(self, write: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Do a fenced, idempotent write; while the store is away do it again: a reply must not be thrown away for that.
+
+        Raises:
+            StoreUnavailable: the deadline has passed too.
+
+        """
+        while True:
+            try:
+                return await write()
+            except StoreUnavailable as error:
+                if self.seconds_left() <= 0:
+                    raise
+                log.warning("turn.store_away", error=str(error))
+                await asyncio.sleep(AGAIN_SECONDS)
 
 
 def _prompt(context: Context) -> Prompt:

@@ -11,16 +11,19 @@ __all__ = ["limits_of", "open_store"]
 WEB_PATIENCE_SECONDS = 1.6
 
 
-def open_store(settings: Settings, *, patience: float = WEB_PATIENCE_SECONDS, connections: int = 64) -> RedisStore:
+def open_store(
+    settings: Settings, *, patience: float = WEB_PATIENCE_SECONDS, connections: int = 64, rest: float = 0.0
+) -> RedisStore:
     """Return the store that the settings name; nothing is sent yet.
 
-    `patience` is how many seconds an operation may take before it raises `StoreUnavailable`.
+    `patience` is how many seconds an operation may take before it raises `StoreUnavailable`; for `rest` seconds after
+    that, others raise it at once.
 
     Raises:
         SettingsError: the settings name no store.
 
     """
-    return open_redis(settings.store_url, limits_of(settings), patience, connections)
+    return open_redis(settings.store_url, limits_of(settings), patience, connections, rest)
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -24,7 +24,6 @@ from shared.storage.types import (
     OutboxRow,
     Outcome,
     Page,
-    Recorded,
     Reservation,
     SessionPatch,
 )
@@ -81,18 +80,20 @@ class Sessions(Protocol):
     async def messages(self, session_id: str, limit: int, after: int) -> Page[Message]:
         """Return messages with a `seq` above `after`, oldest first. Raises UnknownSession."""
 
-    async def record(self, session_id: str, message: Message, *, backdated: bool) -> Recorded:
-        """Add a message without asking for a reply; it takes its turn. `backdated`: expiry is judged at its `at`.
+    async def record(self, session_id: str, message: Message, *, backdated: bool) -> Message:
+        """Add a message without asking for a reply; it takes its turn, with `seq` 0 until it stands.
+
+        `backdated`: it is history, brings its own time, and is refused by a closed session only.
 
         Raises:
             UnknownSession, SessionClosed, SessionExpired, SessionBusy
 
         """
 
-    async def update_session(self, session_id: str, patch: SessionPatch) -> tuple[Session, tuple[OutboxRow, ...]]:
+    async def update_session(self, session_id: str, patch: SessionPatch) -> Session:
         """Change a session. Raises UnknownSession, ConversationMoved."""
 
-    async def delete_session(self, session_id: str) -> tuple[OutboxRow, ...]:
+    async def delete_session(self, session_id: str) -> None:
         """Remove the session and all it holds; its open requests fail as deleted. Raises UnknownSession."""
 
     async def request(self, request_id: str) -> ChatRequest:

@@ -15,7 +15,7 @@ import hashlib
 import re
 from urllib.parse import quote
 
-_TENANT = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
+_TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 ACCESS_KEYS = "cm:keys"
 BUCKETS = "cm:buckets"
@@ -30,7 +30,7 @@ def encode(text: str) -> str:
 
 def valid_tenant(tenant: str) -> bool:
     """Return whether `tenant` may name a tenant: lower-case letters, digits and hyphens, at most 63."""
-    return _TENANT.match(tenant) is not None
+    return _TENANT.fullmatch(tenant) is not None
 
 
 def wake_key(bucket: str) -> str:

@@ -55,7 +55,7 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class NewRequest:
-    """A chat request at the door. `request_id` makes accepting it idempotent."""
+    """A chat request at the door. `request_id` makes accepting it idempotent; `keyed`: a caller's key leads to it."""
 
     request_id: str
     customer_id: str
@@ -64,7 +64,7 @@ class NewRequest:
     conversation_id: str | None = None
     model: str | None = None
     metadata: Metadata = field(default_factory=dict)
-    replay_of: str | None = None
+    keyed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,6 @@ class Reservation:
     """What an idempotency key stands for: the request it was first used for, and whether the body is the same."""
 
     request_id: str
-    first: bool
     same_body: bool
 
 
@@ -152,13 +151,6 @@ class Committed:
     verdict: Literal["committed", "stale", "gone"]
     rows: tuple[OutboxRow, ...] = ()
     more: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A recorded message; `seq` is 0 while it waits for its turn behind open requests."""
-
-    message: Message
 
 
 Item = TypeVar("Item")

@@ -43,19 +43,20 @@ class LostAnswerContract:
         request = await desk.turn("one")
         desk.lose_the_next_answer("record")
         recorded = await desk.own.record(str(request.session_id), desk.message("three"), backdated=False)
-        assert recorded.message.seq == 3
+        assert recorded.seq == 3
         assert await desk.transcript(request) == ["one", "Re: one", "three"]
 
     async def test_close(self, desk: Desk) -> None:
         request = await desk.turn("one")
         desk.lose_the_next_answer("update_session")
-        session, rows = await desk.own.update_session(str(request.session_id), SessionPatch(status="closed"))
-        assert (session.status, len(rows)) == ("closed", 1)
+        session = await desk.own.update_session(str(request.session_id), SessionPatch(status="closed"))
+        assert session.status == "closed"
 
     async def test_delete_session(self, desk: Desk) -> None:
         request = await desk.accept("one")
         desk.lose_the_next_answer("delete_session")
-        assert len(await desk.own.delete_session(str(request.session_id))) == 1
+        await desk.own.delete_session(str(request.session_id))
+        assert len(await desk.due_rows(request)) == 1
 
     async def test_put_memory(self, desk: Desk) -> None:
         desk.lose_the_next_answer("put_memory")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,7 +72,7 @@ class SessionContract:
             str(request.session_id), desk.message("I took over", role="assistant", author="Maria"), backdated=False
         )
         page = await desk.own.messages(str(request.session_id), 10, 0)
-        assert recorded.message.seq == 3
+        assert recorded.seq == 3
         assert (page.items[-1].content, page.items[-1].author) == ("I took over", "Maria")
 
     async def test_a_recorded_message_takes_its_turn_behind_open_requests(self, desk: Desk) -> None:
@@ -79,7 +80,7 @@ class SessionContract:
         claim = await desk.claim(request)
         recorded = await desk.own.record(str(request.session_id), desk.message("in between"), backdated=False)
         await desk.accept("another question", session_id=request.session_id)
-        assert recorded.message.seq == 0
+        assert recorded.seq == 0
         await desk.answer(claim, "answer")
         await desk.answer(await desk.claim(request), "another answer")
         assert await desk.transcript(request) == [
@@ -93,8 +94,8 @@ class SessionContract:
     async def test_imported_history_is_judged_at_its_own_time(self, desk: Desk) -> None:
         session = await desk.own.create_session(desk.ids.session(bucket_of("acme", "cust-1")), NewSession("cust-1"))
         long_ago = datetime.fromtimestamp(desk.clock.ms / 1000, UTC) - timedelta(days=90)
-        for minutes in (0, 5, 9):
-            message = desk.message(f"minute {minutes}", at=long_ago + timedelta(minutes=minutes))
+        for days in (0, 3, 40):
+            message = desk.message(f"day {days}", at=long_ago + timedelta(days=days))
             await desk.own.record(session.id, message, backdated=True)
         read = await desk.own.session(session.id)
         assert (read.status, read.message_count) == ("expired", 3)
@@ -104,8 +105,8 @@ class SessionContract:
 
     async def test_a_closed_session_drains_but_takes_nothing_new(self, desk: Desk) -> None:
         request = await desk.accept("question")
-        session, rows = await desk.own.update_session(str(request.session_id), SessionPatch(status="closed"))
-        assert (session.status, rows[0].type) == ("closed", "session.closed")
+        session = await desk.own.update_session(str(request.session_id), SessionPatch(status="closed"))
+        assert session.status == "closed"
         with pytest.raises(SessionClosed):
             await desk.own.record(str(request.session_id), desk.message("too late"), backdated=False)
         await desk.answer(await desk.claim(request), "answer")
@@ -114,16 +115,16 @@ class SessionContract:
     async def test_closing_twice_tells_once(self, desk: Desk) -> None:
         request = await desk.turn("Hello")
         await desk.own.update_session(str(request.session_id), SessionPatch(status="closed"))
-        _, rows = await desk.own.update_session(str(request.session_id), SessionPatch(status="closed"))
-        assert rows == ()
+        await desk.own.update_session(str(request.session_id), SessionPatch(status="closed"))
+        assert [row.type for row in await desk.due_rows(request)].count("session.closed") == 1
 
     async def test_an_expired_or_closed_session_can_be_reopened(self, desk: Desk) -> None:
         request = await desk.turn("Hello", conversation_id="conv-1")
         desk.clock.pass_(25 * HOUR)
-        session, _ = await desk.own.update_session(str(request.session_id), SessionPatch(status="open"))
+        session = await desk.own.update_session(str(request.session_id), SessionPatch(status="open"))
         assert session.status == "open"
         await desk.own.update_session(str(request.session_id), SessionPatch(status="closed"))
-        session, _ = await desk.own.update_session(str(request.session_id), SessionPatch(status="open"))
+        session = await desk.own.update_session(str(request.session_id), SessionPatch(status="open"))
         assert session.closed_at is None
         await desk.turn("Again", session_id=request.session_id)
 
@@ -158,14 +159,31 @@ class SessionContract:
         with pytest.raises(UnknownSession):
             await desk.own.delete_session(str(request.session_id))
 
+    async def test_a_retry_after_the_session_was_deleted_runs_nothing_again(self, desk: Desk) -> None:
+        new = desk.new("secret words", keyed=True)
+        session = await desk.own.accept(new, desk.ids.session(bucket_of("acme", "cust-1")))
+        await desk.answer(await desk.claim(replace(new, session_id=session)))
+        await desk.own.delete_session(session)
+        assert await desk.own.accept(new, desk.ids.session(bucket_of("acme", "cust-1"))) == session
+        assert (await desk.own.sessions("cust-1", 10, None)).items == ()
+        with pytest.raises(UnknownRequest):
+            await desk.own.request(new.request_id)
+
+    async def test_a_stale_worker_writes_nothing_of_a_deleted_session(self, desk: Desk) -> None:
+        request = await desk.accept()
+        claim = await desk.claim(request)
+        await desk.own.delete_session(str(request.session_id))
+        await desk.own.append_delta(claim, 0, "secret reply")
+        assert (await desk.own.read_deltas(request.request_id, 0, 0)).text == ""
+
     async def test_open_requests_of_a_deleted_session_fail_as_deleted(self, desk: Desk) -> None:
         request = await desk.accept("secret words")
         await desk.claim(request)
-        rows = await desk.own.delete_session(str(request.session_id))
+        await desk.own.delete_session(str(request.session_id))
         record = await desk.own.request(request.request_id)
         assert record.failure is not None
         assert (record.status, record.failure.type, record.message) == ("failed", "session-deleted", "")
-        assert [row.type for row in rows] == ["chat.reply.failed"]
+        assert [row.type for row in await desk.due_rows(request)] == ["chat.reply.failed"]
         desk.clock.pass_(HOUR)
         assert await desk.store.overdue(desk.ref(request).bucket, 10) == []
 

@@ -14,7 +14,7 @@ from shared.models import Failure, Message, Result, TokenUsage
 from shared.storage.contract import TenantStore
 from shared.storage.redis.client import Client
 from shared.storage.redis.store import RedisStore
-from shared.storage.types import Claim, Committed, Limits, NewRequest, NotClaimed, Outcome
+from shared.storage.types import Claim, Committed, Limits, NewRequest, NotClaimed, OutboxRow, Outcome
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
@@ -137,6 +137,11 @@ class Desk:
         page = await self.own.messages(str(request.session_id), 200, 0)
         return [message.content for message in page.items]
 
+    async def due_rows(self, request: NewRequest) -> list[OutboxRow]:
+        """Return the rows of the request's bucket, once they are due."""
+        self.clock.pass_(MINUTE)
+        return await self.store.take_rows(self.ref(request).bucket, 100)
+
     async def keys(self) -> set[str]:
         """Return the names of all keys, but for answers kept for a minute."""
         return {str(key) for key in await self.redis.keys("*") if ":op:" not in str(key)}
@@ -168,10 +173,10 @@ async def assert_no_stray_keys(redis: Redis) -> None:
     """Fail when a key without a TTL is none of those that may last, nor of a session with open tickets."""
     keys = [str(key) for key in await redis.keys("*")]
     waiting = {key.removesuffix(":in") for key in keys if key.endswith(":in")}
-    customers = {key.rpartition(":cus:")[0] for key in keys}
+    of_waiting = {str(await redis.hget(session, "customer_key")) for session in waiting}
     for key in keys:
         belongs_to_waiting = any(key == session or key.startswith(f"{session}:") for session in waiting)
-        of_a_customer = ":cus:" in key and key.rpartition(":cus:")[0] in customers and bool(waiting)
+        of_a_customer = ":cus:" in key and key.rpartition(":cus:")[2].partition(":")[0] in of_waiting
         a_request = ":req:" in key and ":" not in key.rpartition(":req:")[2]
         open_request = a_request and await redis.hget(key, "status") in {"queued", "running"}
         if key.endswith(LASTING) or belongs_to_waiting or of_a_customer or open_request:

@@ -40,6 +40,8 @@ class AcceptContract:
         with pytest.raises(UnknownSession):
             await desk.of("other").accept(session_id=request.session_id)
         with pytest.raises(UnknownSession):
+            await desk.accept(session_id=f"{request.session_id}:req")
+        with pytest.raises(UnknownSession):
             await desk.of("other").own.session(str(request.session_id))
 
     async def test_a_closed_session_takes_no_new_request(self, desk: Desk) -> None:
@@ -95,10 +97,10 @@ class AcceptContract:
         again = await desk.own.reserve("key", "body-1", "req-2")
         other = await desk.own.reserve("key", "body-2", "req-3")
         elsewhere = await desk.of("other").own.reserve("key", "body-2", "req-4")
-        assert (first.first, first.request_id, first.same_body) == (True, "req-1", True)
-        assert (again.first, again.request_id, again.same_body) == (False, "req-1", True)
+        assert (first.request_id, first.same_body) == ("req-1", True)
+        assert (again.request_id, again.same_body) == ("req-1", True)
         assert (other.request_id, other.same_body) == ("req-1", False)
-        assert elsewhere.first
+        assert (elsewhere.request_id, elsewhere.same_body) == ("req-4", True)
 
     async def test_a_hundred_identical_requests_at_once_are_one(self, desk: Desk) -> None:
         bucket = bucket_of("acme", "cust-1")
@@ -363,6 +365,22 @@ class HealingContract:
         desk.clock.pass_(6 * SECOND)
         assert await desk.store.overdue(desk.ref(request).bucket, 10) == [(desk.ref(request), True)]
         assert not (await desk.claim(request, quarantine=True)).condemned
+
+    async def test_a_suspect_past_its_deadline_needs_no_quarantine_to_be_told_so(self, desk: Desk) -> None:
+        request = await desk.accept()
+        await desk.claim(request)
+        desk.clock.pass_(16 * MINUTE)
+        assert (await desk.claim(request)).request.id == request.request_id
+
+    async def test_a_late_copy_of_a_claim_takes_nothing(self, desk: Desk) -> None:
+        request = await desk.accept("one")
+        await desk.accept("two", session_id=request.session_id)
+        claim = await desk.look(request, nonce="nonce-1")
+        assert isinstance(claim, Claim)
+        await desk.answer(claim)
+        late = await desk.look(request, nonce="nonce-1")
+        assert isinstance(late, Claim)
+        assert (late.request.message, late.token.number) == ("two", 2)
 
     async def test_only_deaths_in_quarantine_condemn(self, desk: Desk) -> None:
         request = await desk.accept()

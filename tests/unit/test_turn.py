@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.conversation.reconcile import Reconciler
 from shared.errors import ClaudeFailed, ClaudeLater
@@ -52,6 +54,47 @@ async def test_what_could_not_be_announced_stays_and_the_reconciler_announces_it
     assert [event["id"] for _, event in office.publisher.events] == [f"evt_{request.request_id}"]
     desk.clock.pass_(MINUTE)
     assert (await Reconciler(desk.store, office.announcer, _wake_nobody).run(every=False)).announced == 0
+
+
+async def test_one_row_that_cannot_be_announced_holds_up_no_other(office: Office) -> None:
+    desk = office.desk
+    office.publisher.error = OSError("the broker is away")
+    requests = [await desk.accept(f"message {number}") for number in range(3)]
+    for request in requests:
+        await office.advance(request)
+    office.publisher.error, office.publisher.refuses = None, f"evt_{requests[1].request_id}"
+    desk.clock.pass_(11 * SECOND)
+    found = await Reconciler(desk.store, office.announcer, _wake_nobody).run(every=False)
+    desk.clock.pass_(11 * SECOND)
+    again = await Reconciler(desk.store, office.announcer, _wake_nobody).run(every=False)
+    assert (found.announced, again.announced) == (2, 0)
+    assert {event["id"] for _, event in office.publisher.events} == {f"evt_{requests[n].request_id}" for n in (0, 2)}
+
+
+async def test_a_reply_is_kept_while_the_store_is_away(office: Office) -> None:
+    request = await office.desk.accept()
+    desk_client = office.desk.store._client
+    desk_client._patience = 0.05
+    real, times = desk_client._script("commit"), 0
+
+    async def away(**given: Any) -> Any:
+        nonlocal times
+        times += 1
+        if times <= 2:
+            raise RedisConnectionError("away")
+        return await real(**given)
+
+    desk_client._scripts["commit"] = cast("Any", away)
+    assert (await office.advance(request)).outcome == "succeeded"
+    assert (len(office.claude.prompts), times) == (1, 3)
+
+
+async def test_a_record_nobody_can_read_is_left_out_and_stops_no_turn(office: Office) -> None:
+    request = await office.desk.turn("first")
+    key = f"cm:{{{office.desk.ref(request).bucket}}}:t:acme:ses:{request.session_id}:msg"
+    await office.desk.redis.hset(key, "1", '3|{"from": "another version"}')
+    again = await office.desk.accept("second", session_id=request.session_id)
+    assert (await office.advance(again)).outcome == "succeeded"
 
 
 async def test_the_reconciler_wakes_what_nobody_woke(office: Office) -> None:

@@ -70,10 +70,13 @@ class RecordingPublisher:
 
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     error: Exception | None = None
+    refuses: str | None = None
 
     def publish(self, events: Sequence[tuple[str, dict[str, Any]]]) -> None:
         if self.error is not None:
             raise self.error
+        if self.refuses in {event["id"] for _, event in events}:
+            raise ValueError("this one cannot be published")
         self.events += events
 
 

@@ -26,7 +26,7 @@ from shared.storage.redis.client import Client
 KeyRole = Literal["tenant", "operator"]
 Answer = TypeVar("Answer")
 
-_KEY = re.compile(r"^cmk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$")
+_KEY = re.compile(r"cmk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
 
 class ApiKey(Model):
@@ -95,7 +95,7 @@ class AccessKeys:
 
     async def find(self, text: str) -> ApiKey | None:
         """Return the record of a key as presented; None when it is malformed, unknown, wrong or revoked."""
-        match = _KEY.match(text)
+        match = _KEY.fullmatch(text)
         key_id, secret = match.groups() if match else ("0" * 16, "")
         record = await self._read(key_id)
         right = hmac.compare_digest(record.secret_hash if record else _NOBODY, _hash(secret))

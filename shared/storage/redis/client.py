@@ -28,9 +28,13 @@ _AWAY = (
     exceptions.ReadOnlyError,
     exceptions.OutOfMemoryError,
     exceptions.ClusterDownError,
+    exceptions.MasterDownError,
+    exceptions.TryAgainError,
     OSError,
     TimeoutError,
 )
+# Answers of a server that is there, but cannot keep a write, or answer at all, for now.
+_AWAY_ANSWERS = ("NOREPLICAS", "MISCONF", "BUSY", "LOADING")
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 
@@ -38,12 +42,17 @@ _LONGEST_PAUSE_SECONDS = 1.0
 class Client:
     """One process's way to the server.
 
-    `patience` is how many seconds an operation may take in all, tries included; `store_clock`, for tests, stands in
-    for the server's own clock and returns milliseconds since the epoch.
+    `patience` is how many seconds an operation may take in all, tries included. After one that took them in vain,
+    others fail at once for `rest` seconds, so that many callers do not wait one after the other. `store_clock`, for
+    tests, stands in for the server's own clock and returns milliseconds since the epoch.
     """
 
-    def __init__(self, redis: Redis, patience: float, store_clock: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self, redis: Redis, patience: float, store_clock: Callable[[], int] | None = None, rest: float = 0.0
+    ) -> None:
         self.redis = redis
+        self._rest = rest
+        self._rests_until = 0.0
         self._patience = patience
         self._store_clock = store_clock
         self._scripts: dict[str, AsyncScript] = {}
@@ -70,18 +79,21 @@ class Client:
 
         """
         loop = asyncio.get_running_loop()
+        if loop.time() < self._rests_until:
+            raise StoreUnavailable("the store did not answer a moment ago")
         until = loop.time() + self._patience
         pause = _PAUSE_SECONDS
         while True:
             try:
                 async with asyncio.timeout_at(until):
                     return await ask()
-            except _AWAY as error:
+            except (*_AWAY, exceptions.RedisError) as error:
+                if not _is_away(error):
+                    raise StoreError(str(error)) from error
                 if loop.time() + pause >= until:
+                    self._rests_until = loop.time() + self._rest
                     message = f"the store did not answer in {self._patience:g} s ({type(error).__name__})"
                     raise StoreUnavailable(message) from error
-            except exceptions.RedisError as error:
-                raise StoreError(str(error)) from error
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -95,7 +107,11 @@ class Client:
         return self._scripts[name]
 
 
-def connect(url: str, patience: float, connections: int) -> Client:
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, _AWAY) or str(error).startswith(_AWAY_ANSWERS)
+
+
+def connect(url: str, patience: float, connections: int, rest: float = 0.0) -> Client:
     """Return a client of the server at `url`; `connections` is the most it opens. Nothing is sent yet."""
     slice_seconds = min(5.0, max(0.5, patience / 2))
     pool = BlockingConnectionPool.from_url(
@@ -106,9 +122,9 @@ def connect(url: str, patience: float, connections: int) -> Client:
         socket_timeout=slice_seconds,
         socket_connect_timeout=slice_seconds,
         retry=Retry(NoBackoff(), 0),
-        health_check_interval=0,
+        socket_keepalive=True,
     )
-    return Client(Redis.from_pool(pool), patience)
+    return Client(Redis.from_pool(pool), patience, rest=rest)
 
 
 @cache

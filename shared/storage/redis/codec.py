@@ -7,11 +7,13 @@ Scripts see hashes of flat strings. What they need not read is kept as JSON insi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
+
+import structlog
 
 from shared.clock import from_ms
 from shared.errors import StoreCorrupt
@@ -28,6 +30,10 @@ from shared.models import (
 )
 from shared.storage.keys import encode
 from shared.storage.types import Limits, NewRequest, NewSession, OutboxRow, Outcome, derived_status
+
+log = structlog.get_logger()
+
+Item = TypeVar("Item")
 
 
 def flat(fields: Mapping[str, Any]) -> list[str]:
@@ -63,13 +69,13 @@ def request_fields(new: NewRequest) -> list[str]:
             "message": new.message,
             "model": new.model,
             "metadata": dump(new.metadata),
-            "replay_of": new.replay_of,
+            "keyed": 1 if new.keyed else None,
         }
     )
 
 
 def outcome_fields(outcome: Outcome) -> list[str]:
-    """Return what a turn's end writes into its request's record. The reply itself stays in the session's messages."""
+    """Return what a turn's end writes into its request's record."""
     result = outcome.result
     return flat(
         {
@@ -136,14 +142,13 @@ def request(identifier: str, record: Mapping[str, str]) -> ChatRequest:
         attempts=int(record.get("attempts", 0)),
         waiting_for=waits or None,
         due_at=_moment(record.get("due")) if waits else None,
-        replay_of=record.get("replay_of"),
         result=Result.model_validate_json(record["result"]) if "result" in record else None,
         failure=Failure.model_validate_json(record["failure"]) if "failure" in record else None,
         receipt=Receipt.model_validate_json(record["receipt"]) if "receipt" in record else None,
     )
 
 
-def memory(kept: str, history: str | None) -> MemoryEntry:
+def memory(kept: str, history: str | None = None) -> MemoryEntry:
     """Return a memory entry from its record and the record of its earlier values."""
     entry = json.loads(kept)
     return MemoryEntry(
@@ -156,6 +161,17 @@ def memory(kept: str, history: str | None) -> MemoryEntry:
         updated_at=from_ms(int(entry["updated"])),
         history=[_version(item) for item in json.loads(history)] if history else [],
     )
+
+
+def readable(read: Callable[[str], Item], kept: Iterable[str]) -> tuple[Item, ...]:
+    """Return what can be read of `kept`; what cannot is left out and logged: one bad record must not stop a turn."""
+    found = []
+    for raw in kept:
+        try:
+            found.append(read(raw))
+        except (StoreCorrupt, ValueError, KeyError) as error:
+            log.exception("store.unreadable", error=type(error).__name__)
+    return tuple(found)
 
 
 def row(raw: str, bucket: str) -> OutboxRow:

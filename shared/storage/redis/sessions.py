@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 
-from shared.clock import from_ms, to_ms
+from shared.clock import LAST_MS, to_ms
 from shared.errors import ConversationMoved, Refusal, UnknownRequest
 from shared.ids import bucket_in, bucket_of
 from shared.models import ChatRequest, Failure, Message, Session
 from shared.storage.redis import codec
 from shared.storage.redis.turns import RedisScripts
-from shared.storage.types import NewSession, OutboxRow, Page, Recorded, SessionPatch
+from shared.storage.types import NewSession, Page, SessionPatch
 
 DELETED = Failure(type="session-deleted", detail="The session was deleted before this request was answered.")
 
@@ -64,7 +64,7 @@ class RedisSessions(RedisScripts):
         items = tuple(codec.message(raw) for raw in answer[1])
         return Page(items, str(answer[2]) if answer[3] else None)
 
-    async def record(self, session_id: str, message: Message, *, backdated: bool) -> Recorded:
+    async def record(self, session_id: str, message: Message, *, backdated: bool) -> Message:
         """See `Sessions.record`."""
         answer = await self._run_session(
             "record",
@@ -73,10 +73,11 @@ class RedisSessions(RedisScripts):
             raw=codec.message_raw(message),
             at=to_ms(message.at) if backdated else None,
         )
-        return Recorded(message.model_copy(update={"seq": int(answer[1])}))
+        return message.model_copy(update={"seq": int(answer[1])})
 
-    async def update_session(self, session_id: str, patch: SessionPatch) -> tuple[Session, tuple[OutboxRow, ...]]:
+    async def update_session(self, session_id: str, patch: SessionPatch) -> Session:
         """See `Sessions.update_session`."""
+        await self._mark(session_id)
         tags = codec.dump(list(patch.tags)) if patch.tags is not None else None
         answer = await self._run_session(
             "update_session",
@@ -86,14 +87,18 @@ class RedisSessions(RedisScripts):
         )
         if answer[0] == "moved":
             raise ConversationMoved
-        session = codec.session(session_id, codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
-        rows = (codec.row(answer[4], str(bucket_in(session_id, "ses"))),) if len(answer) > 4 and answer[4] else ()  # noqa: PLR2004 - the answer's fifth part
-        return session, rows
+        return codec.session(session_id, codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
 
-    async def delete_session(self, session_id: str) -> tuple[OutboxRow, ...]:
+    async def delete_session(self, session_id: str) -> None:
         """See `Sessions.delete_session`."""
-        answer = await self._run_session("delete_session", session_id, failure=DELETED.model_dump_json())
-        return tuple(codec.row(raw, str(bucket_in(session_id, "ses"))) for raw in answer[1])
+        await self._mark(session_id)
+        await self._run_session("delete_session", session_id, failure=DELETED.model_dump_json())
+
+    async def _mark(self, session_id: str) -> None:
+        # Both may leave a row in the outbox of a bucket that nobody looks at any more.
+        bucket = bucket_in(session_id, "ses")
+        if bucket is not None:
+            await self._marks.mark(bucket)
 
     async def request(self, request_id: str) -> ChatRequest:
         """See `Sessions.request`."""
@@ -115,7 +120,9 @@ def _read_cursor(cursor: str) -> tuple[int, str]:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         time, identifier = text.split(" ")
-        from_ms(int(time))
-    except (binascii.Error, ValueError, OverflowError) as error:
+        milliseconds = int(time)
+    except (binascii.Error, ValueError) as error:
         raise BadCursor from error
-    return int(time), identifier
+    if not 0 <= milliseconds < LAST_MS:
+        raise BadCursor
+    return milliseconds, identifier

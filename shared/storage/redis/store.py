@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Self, cast
 
+import structlog
+from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
@@ -23,6 +25,10 @@ from shared.storage.types import Limits, OutboxRow
 
 LONGEST_BACKOFF_MS = 300_000
 RESUBSCRIBE_SECONDS = 0.5
+QUIET_SECONDS = 15.0
+ANSWER_SECONDS = 5.0
+
+log = structlog.get_logger()
 
 
 class RedisTenantStore(RedisTurns, RedisSessions, RedisMemories):
@@ -103,14 +109,30 @@ class RedisStore:
             try:
                 await pubsub.subscribe(channel)
                 yield ""
-                while True:
-                    message = await pubsub.get_message(timeout=RESUBSCRIBE_SECONDS)
-                    if message is not None:
-                        yield str(message["data"])
-            except (RedisConnectionError, RedisError, OSError, TimeoutError):
+                async for message in _heard(pubsub):
+                    yield message
+            except Exception as error:  # noqa: BLE001 - whatever it was, a deaf process must listen again
+                log.warning("subscription.lost", channel=channel, error=type(error).__name__)
                 await asyncio.sleep(RESUBSCRIBE_SECONDS)
             finally:
                 await _quietly(pubsub.aclose)
+
+
+async def _heard(pubsub: PubSub) -> AsyncIterator[str]:
+    """Yield messages for as long as the server answers: a connection that died in silence is never told otherwise."""
+    loop = asyncio.get_running_loop()
+    heard, asked = loop.time(), False
+    while True:
+        message = await pubsub.get_message(timeout=RESUBSCRIBE_SECONDS)
+        if message is not None:
+            heard, asked = loop.time(), False
+            if message["type"] == "message":
+                yield str(message["data"])
+        elif loop.time() - heard > QUIET_SECONDS + ANSWER_SECONDS:
+            raise RedisConnectionError("the subscription is silent")
+        elif loop.time() - heard > QUIET_SECONDS and not asked:
+            await pubsub.ping()
+            asked = True
 
 
 async def _quietly(close: Callable[[], Awaitable[None]]) -> None:
@@ -120,6 +142,6 @@ async def _quietly(close: Callable[[], Awaitable[None]]) -> None:
         return
 
 
-def open_redis(url: str, limits: Limits, patience: float, connections: int) -> RedisStore:
-    """Return the store at `url`; nothing is sent yet. `patience`: see `Client`."""
-    return RedisStore(connect(url, patience, connections), limits)
+def open_redis(url: str, limits: Limits, patience: float, connections: int, rest: float = 0.0) -> RedisStore:
+    """Return the store at `url`; nothing is sent yet. `patience`, `rest`: see `Client`."""
+    return RedisStore(connect(url, patience, connections, rest), limits)

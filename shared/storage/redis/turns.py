@@ -85,11 +85,13 @@ class RedisTurns(RedisScripts):
 
         kept = await self._client.call(ask)
         known_id, known_fingerprint = (kept or mine).split(" ", 1)
-        return Reservation(known_id, first=known_id == request_id, same_body=known_fingerprint == fingerprint)
+        return Reservation(known_id, same_body=known_fingerprint == fingerprint)
 
     async def accept(self, request: NewRequest, new_session_id: str) -> str:
         """See `Turns.accept`."""
         bucket = bucket_of(self.tenant, request.customer_id)
+        if request.session_id is not None and bucket_in(request.session_id, "ses") != bucket:
+            raise UnknownSession
         await self._marks.mark(bucket)
         answer = await self._run(
             "accept",
@@ -126,9 +128,9 @@ class RedisTurns(RedisScripts):
             token=Token(int(number), nonce),
             session=codec.session(ref.session_id, codec.pairs(head), int(tickets), int(now)),
             request=codec.request(request_id, codec.pairs(record)),
-            history=tuple(codec.message(raw) for raw in reversed(messages)),
+            history=codec.readable(codec.message, reversed(messages)),
             history_complete=int(below) == 0,
-            memory=tuple(codec.memory(raw, None) for raw in memory if raw),
+            memory=codec.readable(codec.memory, (raw for raw in memory if raw)),
             now=from_ms(int(now)),
             listening=bool(listening),
             condemned=int(deaths) >= self._limits.poison_limit,

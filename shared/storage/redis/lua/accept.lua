@@ -38,5 +38,5 @@ redis.call('RPUSH', session_key(id, 'in'), P.request)
 redis.call('ZADD', session_key(id, 'req'), now, P.request)
 redis.call('ZREMRANGEBYSCORE', session_key(id, 'req'), '-inf', '(' .. (now - P.request_retention - P.deadline))
 keep(id, head)
-if number(head.lease) <= now and redis.call('LLEN', session_key(id, 'in')) == 1 then set_wake(id, head, now + P.grace) end
+if redis.call('LLEN', session_key(id, 'in')) == 1 then set_wake(id, head, now + P.grace) end
 return { 'accepted', id }

@@ -1,7 +1,8 @@
--- Buffer a piece of a reply that is being written. A higher token starts again; a lower one is refused.
+-- Buffer a piece of a reply that is being written. A higher token starts again; a claim that is not current is refused.
+local head = read_head(P.session)
+if not head or number(head.token) ~= P.token or head.nonce ~= P.nonce then return { 'stale', 0 } end
 local current_key = request_key(P.request) .. ':reply'
 local current = number(redis.call('GET', current_key))
-if P.token < current then return { 'stale', 0 } end
 local text_key = current_key .. ':' .. P.token
 if P.token > current then
   redis.call('UNLINK', current_key .. ':' .. current)

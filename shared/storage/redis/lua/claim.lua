@@ -7,16 +7,15 @@ if not head then
   redis.call('HDEL', tries_key, member)
   return { 'gone' }
 end
-local again = head.nonce == P.nonce
-if number(head.lease) > now and not again then return { 'busy' } end
-
 local request = redis.call('LINDEX', session_key(P.session, 'in'), 0)
 if not request then
   set_wake(P.session, head)
   return { 'idle' }
 end
 local record = request_key(request)
-local state = redis.call('HMGET', record, 'due', 'claimed', 'quarantined', 'alone', 'deaths')
+local state = redis.call('HMGET', record, 'due', 'claimed', 'quarantined', 'alone', 'deaths', 'deadline')
+local again = head.nonce == P.nonce and state[2] == head.token
+if number(head.lease) > now and not again then return { 'busy' } end
 if number(state[1]) > now then
   set_wake(P.session, head)
   return { 'parked' }
@@ -29,7 +28,8 @@ local deaths = number(state[5])
 if not again then
   local unexplained = state[2] and state[2] ~= ''
   local suspect = unexplained or state[3] == '1'
-  if suspect and not P.quarantine then
+  -- Past its deadline it will only be told so, which harms nobody.
+  if suspect and not P.quarantine and now < number(state[6]) then
     redis.call('HSET', record, 'quarantined', 1)
     set_wake(P.session, head, now + P.grace)
     return { 'quarantine' }

@@ -21,14 +21,14 @@ end
 local function request_key(id) return root .. 'req:' .. id end
 local function customer_key(customer, part) return root .. 'cus:' .. customer .. ':' .. part end
 
--- Some operations are not safe to ask twice by themselves. Their answer is kept for a minute under the asker's own
+-- Some operations are not safe to ask twice by themselves. Their answer is kept for ten seconds under the asker's own
 -- token, so that asking again after a lost answer finds it and changes nothing.
 local function once(act)
   local kept = base .. 'op:' .. P.op
   local known = redis.call('GET', kept)
   if known then return cjson.decode(known) end
   local answer = act()
-  redis.call('SET', kept, cjson.encode(answer), 'PX', 60000)
+  redis.call('SET', kept, cjson.encode(answer), 'PX', 10000)
   return answer
 end
 
@@ -43,6 +43,9 @@ end
 
 local HEAD = { 'status', 'customer', 'customer_key', 'conversation', 'expires', 'lease', 'token', 'nonce', 'last',
   'created' }
+-- What belongs to a session besides its head (false), and what belongs to its customer.
+local SESSION_PARTS = { false, 'in', 'msg', 'pending', 'req' }
+local CUSTOMER_PARTS = { 'ses', 'conv', 'mem', 'memorder', 'memhistory' }
 local function read_head(id)
   local values = redis.call('HMGET', session_key(id), unpack(HEAD))
   if not values[1] then return nil end
@@ -58,17 +61,16 @@ local function set_wake(id, head, earliest)
   redis.call('HDEL', tries_key, member)
   if not first then
     redis.call('ZREM', wake_key, member)
-    return false
+    return
   end
   local due = number(redis.call('HGET', request_key(first), 'due'))
   redis.call('ZADD', wake_key, math.max(due, number(head.lease), earliest or now), member)
-  return true, due
 end
 
 -- Keys of a session with open tickets carry no native TTL: an open ticket keeps it alive.
 local function keep(id, head)
   local open = redis.call('LLEN', session_key(id, 'in')) > 0
-  for _, part in ipairs({ false, 'in', 'msg', 'pending', 'req' }) do
+  for _, part in ipairs(SESSION_PARTS) do
     local key = session_key(id, part or nil)
     if open or P.retention == 0 then
       redis.call('PERSIST', key)
@@ -76,7 +78,7 @@ local function keep(id, head)
       redis.call('PEXPIRE', key, P.retention)
     end
   end
-  for _, part in ipairs({ 'ses', 'conv', 'mem', 'memorder', 'memhistory' }) do
+  for _, part in ipairs(CUSTOMER_PARTS) do
     local key = customer_key(head.customer_key, part)
     if open or P.retention == 0 then
       redis.call('PERSIST', key)

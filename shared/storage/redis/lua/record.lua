@@ -1,10 +1,10 @@
 -- Add a message that asks for no reply. It takes its turn: behind open tickets it waits for them.
--- Expiry is judged at P.at: the message's own time when it is imported, else now.
+-- An imported message brings its own time, P.at: it belongs to the past, so only a closed session refuses it.
 return once(function()
   local head = read_head(P.session)
   if not head then return { 'unknown' } end
-  local at = P.at or now
-  local reason = over(head, P.session, at)
+  local at = math.min(P.at or now, now)
+  local reason = P.at and head.status == 'closed' and 'closed' or not P.at and over(head, P.session, now)
   if reason then return { reason } end
   local open = redis.call('LLEN', session_key(P.session, 'in'))
   if open >= P.max_open then return { 'busy' } end

@@ -2,7 +2,6 @@
 return once(function()
   local head = read_head(P.session)
   if not head then return { 'unknown' } end
-  local row = false
   if P.status == 'open' and over(head, P.session, now) then
     if head.conversation and redis.call('HGET', customer_key(head.customer_key, 'conv'), head.conversation) ~= P.session then
       return { 'moved' }
@@ -11,9 +10,9 @@ return once(function()
     redis.call('HDEL', session_key(P.session), 'closed')
   elseif P.status == 'closed' and head.status ~= 'closed' then
     redis.call('HSET', session_key(P.session), 'status', 'closed', 'closed', now)
-    row = add_row('session.closed', P.session, head, 'evt_' .. P.session .. '_closed_' .. now, nil, P.announce_grace)
+    add_row('session.closed', P.session, head, 'evt_' .. P.session .. '_closed_' .. now, nil, P.announce_grace)
   end
   if #P.fields > 0 then redis.call('HSET', session_key(P.session), unpack(P.fields)) end
   return { 'updated', now, redis.call('HGETALL', session_key(P.session)),
-    redis.call('LLEN', session_key(P.session, 'in')), row }
+    redis.call('LLEN', session_key(P.session, 'in')) }
 end)
