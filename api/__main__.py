@@ -49,6 +49,7 @@ def main() -> None:
 
 
 def _check(settings: Settings) -> None:
+    _ = settings.store_url  # named, or told how to name it, before anything starts
     budget = TokenBudget(max=settings.token_budget_max, reserve=settings.token_budget_reserve)
     check_budget(settings.agent_instructions, budget, settings.chat_model, load_counter())
     if not is_loopback(settings.host) and not asyncio.run(_has_keys(settings)):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import uuid
-
 import structlog
 from flask import Response, g, request
 from flask_openapi3 import Info, OpenAPI
@@ -23,13 +20,13 @@ from api.problems import (
     kind_of,
     respond,
 )
-from api.routes import agent, chat, memory, service, sessions
+from api.request_id import HEADER, request_id_from
+from api.routes import agent, chat, docs, memory, service, sessions
 from api.services import ApiServices
 from shared.errors import CustomerMemoryError
 
 log = structlog.get_logger()
 
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
 DESCRIPTION = (
     "Persistent memory for customer support. A message is accepted with 202 and answered in its session's order; its "
     "reply is polled, awaited, or streamed. Every error is `application/problem+json`."
@@ -58,6 +55,7 @@ def create_flask(services: ApiServices) -> OpenAPI:
     app.register_error_handler(Exception, _tell)
     for module in (chat, sessions, memory, agent, service):
         app.register_api(module.blueprint)
+    app.register_blueprint(docs.blueprint)
     return app
 
 
@@ -66,13 +64,12 @@ def _refuse(error: ValidationError) -> Response:
 
 
 def _name_request() -> None:
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.match(given) else uuid.uuid4().hex
+    g.request_id = request_id_from(request.headers.get(HEADER))
     structlog.contextvars.bind_contextvars(http_request=g.request_id)
 
 
 def _finish(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.get("request_id", "")
+    response.headers[HEADER] = g.get("request_id", "")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
     structlog.contextvars.clear_contextvars()

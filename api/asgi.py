@@ -26,8 +26,8 @@ from shared.storage import open_store
 BROKER_SECONDS = 1.0
 # How long requests are refused at once after one that the store did not answer.
 REST_SECONDS = 0.5
-# The most bytes one character takes in JSON: \uXXXX.
-BYTES_PER_CHARACTER = 6
+# The most bytes one character takes in JSON: two escapes, \uXXXX\uXXXX.
+BYTES_PER_CHARACTER = 12
 OTHER_BYTES = 65_536
 
 

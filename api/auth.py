@@ -21,7 +21,7 @@ from shared.storage.redis.access import AccessKeys, ApiKey
 
 DEFAULT_TENANT = "default"
 PUBLIC = frozenset(
-    f"service.{name}" for name in ("alive", "ready", "openapi_document", "docs", "docs_asset", "problem_page")
+    {"service.alive", "service.ready", "docs.openapi_document", "docs.page", "docs.asset", "docs.problem_page"}
 )
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FRESH_SECONDS = 1.0

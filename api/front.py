@@ -7,16 +7,16 @@ slow sender costs no thread; Flask authorises and answers; and an answer that sa
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
 
 from api.holds import Answer, Holds
 from api.problems import PROBLEM_TYPE, TOO_LARGE, TOO_SLOW, Kind, body_of
+from api.request_id import HEADER, request_id_from
 from api.waiting import HOLD_HEADER, Hold
+from shared.tasks import end
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
@@ -25,6 +25,7 @@ Send = Callable[[Event], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 BODY_SECONDS = 30.0
+ALIVE = b'{"status":"alive"}'
 _HOLD = HOLD_HEADER.lower().encode()
 _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 _REPLACED = frozenset({_HOLD, b"content-type", b"content-length", b"location", b"retry-after"})
@@ -50,16 +51,16 @@ class Front:
         """Serve one request."""
         if scope["path"] == "/healthz" and scope["method"] in {"GET", "HEAD"}:
             # Whether the process is alive is no question for a thread that may wait for the store.
-            await _send(send, (200, "application/json", b'{"status":"alive"}'), [(b"cache-control", b"no-store")])
+            await _send(send, (200, "application/json", ALIVE), [(b"cache-control", b"no-store"), _named(scope)])
             return
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await self._read(scope, receive)
         except Refused as refused:
-            await _refuse(send, refused.kind, str(refused))
+            await _refuse(send, refused.kind, str(refused), _named(scope))
             return
         except TimeoutError:
-            await _refuse(send, TOO_SLOW, f"The body did not come within {BODY_SECONDS:g} seconds.")
+            await _refuse(send, TOO_SLOW, f"The body did not come within {BODY_SECONDS:g} seconds.", _named(scope))
             return
         if body is None:
             return
@@ -95,10 +96,8 @@ class Front:
         try:
             await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            leaving.cancel()
-            working.cancel()
-            with suppress(asyncio.CancelledError):
-                await working
+            await end(leaving)
+            await end(working)
 
     async def _await(self, hold: Hold, answer: Captured, send: Send) -> None:
         told = await self._holds.result(hold)
@@ -163,7 +162,12 @@ async def _send(send: Send, answer: Answer, headers: Headers) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _refuse(send: Send, kind: Kind, detail: str) -> None:
-    request_id = uuid.uuid4().hex
-    headers = [(b"x-request-id", request_id.encode()), (b"connection", b"close")]
-    await _send(send, (kind.status, PROBLEM_TYPE, body_of(kind, detail, (), request_id)), headers)
+async def _refuse(send: Send, kind: Kind, detail: str, name: tuple[bytes, bytes]) -> None:
+    body = body_of(kind, detail, (), name[1].decode())
+    await _send(send, (kind.status, PROBLEM_TYPE, body), [name, (b"connection", b"close")])
+
+
+def _named(scope: Scope) -> tuple[bytes, bytes]:
+    """Return the header that names the request, as the Flask side would."""
+    given = dict(scope["headers"]).get(HEADER.lower().encode(), b"").decode("latin-1")
+    return HEADER.lower().encode(), request_id_from(given).encode()

@@ -14,6 +14,7 @@ from api.waiting import Hold
 from shared.errors import StoreError, UnknownRequest
 from shared.models import ChatRequest
 from shared.storage.contract import Store, TenantStore
+from shared.tasks import end
 
 FINISHED = frozenset({"succeeded", "failed"})
 KEEP_ALIVE_SECONDS = 15.0
@@ -60,9 +61,7 @@ class Holds:
                 async for event in self._follow(store, hold.request_id, place, waiter):
                     yield event
         finally:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            await end(listening)
 
     async def _follow(self, store: TenantStore, request_id: str, place: Place, waiter: Waiter) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()

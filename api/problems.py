@@ -31,6 +31,8 @@ from shared.storage.redis.sessions import BadCursor
 
 PROBLEM_TYPE = "application/problem+json"
 RETRY_SECONDS = 2
+MOST_ERRORS = 20
+LONGEST_NAME = 100
 
 
 class FieldProblem(Model):
@@ -112,9 +114,10 @@ def invalid(pointer: str, message: str) -> Problem:
 
 def from_validation(error: ValidationError) -> Problem:
     """Return the problem of a model that refused its input; it names fields, never echoes them."""
-    errors = [("/" + "/".join(str(part) for part in item["loc"]), _words(item)) for item in error.errors()]
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    errors = [(_pointer(item["loc"]), _words(item)) for item in found[:MOST_ERRORS]]
     first = f"{errors[0][0]}: {errors[0][1]}"
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return Problem(INVALID, first + more, errors)
 
 
@@ -138,7 +141,8 @@ def body_of(
     shown = details.model_dump(mode="json", by_alias=True, exclude_none=True)
     if not errors:
         del shown["errors"]
-    return json.dumps(shown, ensure_ascii=False).encode()
+    # A lone surrogate in a field's name has no UTF-8; its escape is JSON all the same.
+    return json.dumps(shown, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 def respond(kind: Kind, detail: str, errors: Sequence[tuple[str, str]] = (), request_id: str | None = None) -> Response:
@@ -154,6 +158,12 @@ def respond(kind: Kind, detail: str, errors: Sequence[tuple[str, str]] = (), req
 def failure_kind(failure: Failure) -> Kind:
     """Return how a failed request is told to a caller that waited for its reply."""
     return Kind(FAILURE_STATUS.get(failure.type, CLAUDE_FAILED_STATUS), failure.type, "The request failed")
+
+
+def _pointer(location: Sequence[str | int]) -> str:
+    """Return a JSON pointer (RFC 6901); names that are too long to be meant are shortened."""
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    return "".join(f"/{part if len(part) <= LONGEST_NAME else part[:LONGEST_NAME] + '…'}" for part in parts)
 
 
 def _words(item: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field, RootModel, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, RootModel, StringConstraints
 
 from shared.models import (
     ChatRequest,
@@ -156,13 +156,19 @@ class AgentBody(Model):
     instructions: Text = Field(max_length=20_000)
 
 
-class RequestPath(Model):
+class Path(BaseModel):
+    """Parts of a path, by the names they have in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class RequestPath(Path):
     """A request in the path."""
 
     request_id: str
 
 
-class SessionPath(Model):
+class SessionPath(Path):
     """A session in the path."""
 
     session_id: str

@@ -1,4 +1,4 @@
-"""`customer-memory settings`: every setting, as `.env.example` or as the README's table. Made from the code alone."""
+"""`customer-memory settings`: every setting, as `.env.example` or as a table. Made from the code alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEADINGS = {
 
 @click.command(hidden=True)
 @click.option("--env-example", "form", flag_value="env", default=True, help="As .env.example (the default).")
-@click.option("--markdown", "form", flag_value="markdown", help="As the README's table.")
+@click.option("--markdown", "form", flag_value="markdown", help="As a table.")
 def settings(form: str) -> None:
     """Print every setting with its default and meaning."""
     click.echo(markdown() if form == "markdown" else env_example(), nl=False)

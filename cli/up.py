@@ -95,9 +95,7 @@ def make_plan(settings: Settings, run_dir: RunDir, lock: int) -> Plan:
         broker_url=env.get("BROKER_URL") if store else None,
         simulator_url=env.get("SIMULATOR_URL"),
     )
-    data = (
-        str(run_dir.path / "valkey") if store else f"in the store that REDIS_URL names (beat's files: {run_dir.path})"
-    )
+    data = str(run_dir.path / "valkey") if store else "in the store that REDIS_URL names"
     banner = READY.format(url=url, data=data) + (SIMULATED if settings.simulated else "")
     return Plan(tuple(services), record, banner)
 

@@ -140,6 +140,13 @@ class Waker:
         return self._reached
 
 
+def _forget_bindings(channel: Any, queue: str) -> None:
+    # Kombu's virtual transports remember in the process what they bound, and would not write it again after a flush.
+    state = getattr(channel, "state", None)
+    if state is not None:
+        state.queue_bindings_delete(queue)
+
+
 class EventPublisher:
     """Publishes events on the topic exchange.
 
@@ -177,6 +184,7 @@ class EventPublisher:
         with self._app.producer_pool.acquire(block=True, timeout=5) as producer:
             if time.monotonic() >= self._declared_until:
                 for queue in self._queues:
+                    _forget_bindings(producer.channel, queue.name)
                     queue(producer.channel).declare()
                 self._declared_until = time.monotonic() + DECLARE_SECONDS
             for key, event in events:

@@ -1,7 +1,7 @@
 """Every setting, with its environment variable, default, unit and meaning.
 
-Read from the environment and from `.env` in the working directory, the environment first. `.env.example` and the
-README's table are checked against this module by a test. All problems are found at once and told together.
+Read from the environment and from `.env` in the working directory, the environment first. `.env.example` and
+`docs/reference/settings.md` are checked against this module by tests. All problems are found at once and told together.
 """
 
 from __future__ import annotations

@@ -29,14 +29,14 @@ PROBLEMS: ResponseDict = {
 }
 
 
-def answer(record: BaseModel, status: int = 200) -> Response:
-    """Return a record as JSON."""
-    return Response(record.model_dump_json(by_alias=True, exclude_none=True), status, content_type=JSON)
+def answer(record: BaseModel, status: int = 200, *, nulls: bool = False) -> Response:
+    """Return a record as JSON; fields that are null are told only with `nulls`."""
+    return Response(record.model_dump_json(by_alias=True, exclude_none=not nulls), status, content_type=JSON)
 
 
-def page(items: Sequence[BaseModel], cursor: str | None) -> Response:
+def page(items: Sequence[BaseModel], cursor: str | None, *, nulls: bool = False) -> Response:
     """Return a page of records, with a link to the next one where there is one (RFC 8288)."""
-    body = _LISTS.dump_json(list(items), by_alias=True, exclude_none=True)
+    body = _LISTS.dump_json(list(items), by_alias=True, exclude_none=not nulls)
     response = Response(body, content_type=JSON)
     if cursor is not None:
         query = urlencode({**request.args.to_dict(), "cursor": cursor})

@@ -24,7 +24,7 @@ def post_memory(body: MemoryBody) -> Response:
     """Write an entry: 201 when it is new, 200 when it replaces one of the same key, whose history is kept."""
     check_size("/value", body.value, services().settings.max_memory_value_bytes, "MAX_MEMORY_VALUE_BYTES")
     entry, new = services().call(tenant_store().put_memory(body.customer_id, body.key, body.value, body.scope, "api"))
-    return answer(entry, 201 if new else 200)
+    return answer(entry, 201 if new else 200, nulls=True)
 
 
 @blueprint.get("", summary="Read memory", responses={200: MemoryList, **PROBLEMS})
@@ -33,7 +33,7 @@ def list_memory(query: MemoryQuery) -> Response:
     found = services().call(
         tenant_store().memories(query.customer_id, query.scope, query.key, query.limit, query.cursor)
     )
-    return page(found.items, found.cursor)
+    return page(found.items, found.cursor, nulls=True)
 
 
 @blueprint.delete("", summary="Forget", responses={204: None, 404: ProblemDetails, **PROBLEMS})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 
 from shared.storage.contract import TenantStore
 from shared.storage.types import Claim
+from shared.tasks import end
 
 log = structlog.get_logger()
 
@@ -59,6 +60,4 @@ async def held(
             raise LeaseLost from None
         raise
     finally:
-        renewing.cancel()
-        with suppress(asyncio.CancelledError):
-            await renewing
+        await end(renewing)

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from shared.storage.contract import TenantStore
 from shared.storage.types import Claim
+from shared.tasks import end
 
 BATCH_SECONDS = 0.08
 
@@ -38,9 +39,7 @@ class ReplyStream:
     async def stop(self) -> None:
         """Stop; the committed result tells the rest."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     async def _send(self) -> None:
         while True:

@@ -4,7 +4,7 @@ local entries, history = customer_key(P.customer_key, 'mem'), customer_key(P.cus
 local found, offset = {}, P.offset
 if P.key then
   local entry = redis.call('HGET', entries, P.key)
-  if entry then found[1] = { entry, redis.call('HGET', history, P.key) } end
+  if entry and (not P.scope or cjson.decode(entry).scope == P.scope) then found[1] = { entry, redis.call('HGET', history, P.key) } end
   return { 'entries', found, -1 }
 end
 while #found < P.limit do

@@ -1,0 +1,223 @@
+"""Who may do what: every door of the API, tried with every key that should not open it.
+
+`DOORS` is checked against the application's own map of routes: a route that is not in it fails a test.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx2
+import pytest
+
+from api.app import create_flask
+from api.services import ApiServices
+from tests.api.caller import Caller, make_key, make_key_record, revoke_key
+from tests.api.problem import assert_problem
+from tests.api.stored import everything_stored
+from tests.support.stack import Stack
+from tests.support.valkey import Valkey
+from tests.support.waiting import wait_for
+
+CANARY = "CANARY-leave-it-with-the-neighbour"
+CUSTOMER = "anna"
+
+
+@dataclass(frozen=True)
+class Door:
+    """A route of the API: what is sent to it, and what another tenant with a good key is answered."""
+
+    stranger: int
+    json: Mapping[str, Any] | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+OF_CUSTOMER = {"customerId": CUSTOMER}
+
+DOORS = {
+    ("POST", "/api/chat"): Door(404, {**OF_CUSTOMER, "message": "Hello", "sessionId": "<session_id>"}),
+    ("GET", "/api/chat/<request_id>"): Door(404),
+    ("GET", "/api/chat/<request_id>/events"): Door(404),
+    ("GET", "/api/chat/<request_id>/receipt"): Door(404),
+    ("GET", "/api/sessions"): Door(200, params=OF_CUSTOMER),
+    ("POST", "/api/sessions"): Door(201, OF_CUSTOMER),
+    ("GET", "/api/sessions/<session_id>"): Door(404),
+    ("PATCH", "/api/sessions/<session_id>"): Door(404, {"title": "Mine now", "status": "closed"}),
+    ("DELETE", "/api/sessions/<session_id>"): Door(404),
+    ("GET", "/api/sessions/<session_id>/messages"): Door(404),
+    ("POST", "/api/sessions/<session_id>/messages"): Door(404, {"role": "user", "content": "Hello"}),
+    ("GET", "/api/memory"): Door(200, params=OF_CUSTOMER),
+    ("POST", "/api/memory"): Door(201, {**OF_CUSTOMER, "key": "delivery", "value": "to me"}),
+    ("DELETE", "/api/memory"): Door(404, params={**OF_CUSTOMER, "key": "delivery"}),
+    ("GET", "/api/agent"): Door(200),
+    ("PUT", "/api/agent"): Door(200, {"instructions": "Tell me everything."}),
+}
+
+PUBLIC = {
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/openapi.json"),
+    ("GET", "/docs"),
+    ("GET", "/docs/<name>"),
+    ("GET", "/problems/<slug>"),
+}
+
+
+@dataclass(frozen=True)
+class House:
+    """A tenant's records, each with the canary in it."""
+
+    owner: Caller
+    session_id: str
+    request_id: str
+
+    def try_door(
+        self, client: httpx2.Client, door: tuple[str, str], headers: Mapping[str, str], method: str | None = None
+    ) -> httpx2.Response:
+        """Knock at a door of this house."""
+        known, (verb, rule) = DOORS[door], door
+        sent = None if known.json is None else {name: self._fill(value) for name, value in known.json.items()}
+        return client.request(method or verb, self._fill(rule), params=dict(known.params), json=sent, headers=headers)
+
+    def contents(self) -> list[Any]:
+        """Return all that is in the house, as its owner reads it."""
+        get = self.owner.http.get
+        return [
+            get(f"/api/sessions/{self.session_id}").json(),
+            get("/api/sessions", params=OF_CUSTOMER).json(),
+            get(f"/api/sessions/{self.session_id}/messages").json(),
+            get(f"/api/chat/{self.request_id}").json(),
+            get("/api/memory", params=OF_CUSTOMER).json(),
+            get("/api/agent").json(),
+        ]
+
+    def _fill(self, text: str) -> str:
+        return text.replace("<session_id>", self.session_id).replace("<request_id>", self.request_id)
+
+
+@pytest.fixture(scope="module")
+def house(stack: Stack) -> Iterator[House]:
+    with Caller(stack, "house", make_key(stack, "house")) as owner:
+        owner.http.put("/api/agent", json={"instructions": f"{CANARY}. Be brief."})
+        owner.remember(CUSTOMER, "delivery", CANARY, scope="preference")
+        result = owner.ask(f"{CANARY}!", customerId=CUSTOMER, metadata={"note": CANARY})
+        yield House(owner, result["sessionId"], result["requestId"])
+
+
+@pytest.fixture(scope="module")
+def bad_keys(stack: Stack, house: House) -> dict[str, dict[str, str]]:
+    """Headers that open nothing, by what is wrong with them."""
+    url = stack.settings["REDIS_URL"]
+    record, revoked = make_key_record(url, "house")
+    revoke_key(url, record.key_id)
+    good = house.owner.key
+    other_secret = good[:-1] + ("A" if good[-1] != "A" else "B")
+    basic = base64.b64encode(f"{good}:".encode()).decode()
+    return {
+        "none": {},
+        "empty": {"Authorization": "Bearer"},
+        "malformed": {"Authorization": "Bearer let-me-in"},
+        "cut short": {"Authorization": f"Bearer {good[:-1]}"},
+        "another secret": {"Authorization": f"Bearer {other_secret}"},
+        "no id known": {"Authorization": f"Bearer cmk_{'0' * 16}_{good[-43:]}"},
+        "revoked": {"Authorization": f"Bearer {revoked}"},
+        "revoked, the other way": {"X-Api-Key": revoked},
+        "another scheme": {"Authorization": f"Basic {basic}"},
+        "only a tenant's name": {"X-Tenant": "house"},
+    }
+
+
+def test_every_route_is_in_the_table() -> None:
+    nobody = SimpleNamespace(store=SimpleNamespace(access=None))
+    rules = create_flask(cast("ApiServices", nobody)).url_map.iter_rules()
+    routes = {(method, rule.rule) for rule in rules for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
+    assert routes == set(DOORS) | PUBLIC
+
+
+@pytest.mark.parametrize("door", DOORS, ids=" ".join)
+def test_without_a_good_key_no_door_opens(
+    door: tuple[str, str], house: House, bad_keys: dict[str, dict[str, str]], stack: Stack
+) -> None:
+    before = house.contents()
+    with stack.client() as anybody:
+        for headers in bad_keys.values():
+            response = house.try_door(anybody, door, headers)
+            assert_problem(response, 401, "unauthenticated")
+            assert response.headers["WWW-Authenticate"].startswith("Bearer")
+            assert CANARY not in response.text
+            for method in ("OPTIONS", *(["HEAD"] if door[0] == "GET" else [])):
+                assert house.try_door(anybody, door, headers, method).status_code == 401
+    assert house.contents() == before
+
+
+@pytest.mark.parametrize("door", DOORS, ids=" ".join)
+def test_another_tenant_finds_an_empty_house(door: tuple[str, str], house: House, stranger: Caller) -> None:
+    before = house.contents()
+    assert CANARY in str(before)
+    response = house.try_door(stranger.http, door, {})
+    assert response.status_code == DOORS[door].stranger, response.text
+    assert CANARY not in response.text
+    assert CANARY not in str(response.headers)
+    assert house.contents() == before
+
+
+@pytest.mark.parametrize("door", DOORS, ids=" ".join)
+def test_a_tenant_cannot_call_itself_another(door: tuple[str, str], house: House, stranger: Caller) -> None:
+    response = house.try_door(stranger.http, door, {"X-Tenant": "house"})
+    assert_problem(response, 403, "forbidden")
+    assert CANARY not in response.text
+
+
+@pytest.mark.parametrize("path", sorted(path for _, path in PUBLIC))
+def test_what_is_public_says_nothing_of_anyone(path: str, house: House, stack: Stack) -> None:
+    known = path.replace("<name>", "start.js").replace("<slug>", "session-closed")
+    with stack.client() as anybody:
+        response = anybody.get(known)
+    assert response.status_code == 200
+    assert CANARY not in response.text
+
+
+def test_a_key_may_come_in_either_header(house: House, stack: Stack) -> None:
+    with stack.client() as anybody:
+        for headers in ({"X-Api-Key": house.owner.key}, {"Authorization": f"bearer {house.owner.key}"}):
+            response = house.try_door(anybody, ("GET", "/api/sessions/<session_id>"), headers)
+            assert response.json()["id"] == house.session_id
+            own = house.try_door(anybody, ("GET", "/api/agent"), {**headers, "X-Tenant": "house"})
+            assert CANARY in own.text
+
+
+def test_an_operator_acts_for_the_tenant_it_names(house: House, stack: Stack) -> None:
+    key = {"Authorization": f"Bearer {make_key(stack, 'operations', 'operator')}"}
+    door = ("GET", "/api/sessions/<session_id>")
+    with stack.client() as operator:
+        assert house.try_door(operator, door, {**key, "X-Tenant": "house"}).json()["id"] == house.session_id
+        for other in ("operations", "neighbours"):
+            assert_problem(house.try_door(operator, door, {**key, "X-Tenant": other}), 404, "unknown-session")
+        assert_problem(house.try_door(operator, door, key), 400, "invalid-request")
+        for bad in ("", "House", "-house", "a.b", "a/b", "h" * 64):
+            assert_problem(house.try_door(operator, door, {**key, "X-Tenant": bad}), 400, "invalid-request")
+
+
+def test_a_revoked_key_stops_working_soon(stack: Stack) -> None:
+    url = stack.settings["REDIS_URL"]
+    record, key = make_key_record(url, "leaving")
+    with stack.client(Authorization=f"Bearer {key}") as client:
+        assert client.get("/api/agent").status_code == 200
+        revoke_key(url, record.key_id)
+        wait_for("the key to be refused", lambda: client.get("/api/agent").status_code == 401, 5)
+
+
+def test_a_key_is_nowhere_in_clear(house: House, stack: Stack, server: Valkey) -> None:
+    """Given a key that was used, neither the store nor any log holds its secret; its id they may."""
+    house.owner.ask("Keep my key")
+    _, key_id, secret = house.owner.key.split("_", 2)
+    stored = everything_stored(server)
+    assert key_id in stored
+    assert secret not in stored
+    logs = "".join(stack.log(name) for name in stack._processes)
+    assert "turn" in logs
+    assert secret not in logs
