@@ -46,7 +46,13 @@ def _in_the_past(at: datetime) -> datetime:
 Past = Annotated[AwareDatetime, AfterValidator(_in_the_past)]
 
 
-class ChatBody(Model):
+class Asked(Model):
+    """What callers send: by its documented names only."""
+
+    model_config = ConfigDict(populate_by_name=False)
+
+
+class ChatBody(Asked):
     """A customer's message."""
 
     customer_id: Identifier = Field(description="unique customer identifier, within the tenant")
@@ -113,7 +119,7 @@ class ChatStatus(Model):
         )
 
 
-class SessionBody(Model):
+class SessionBody(Asked):
     """A session to begin."""
 
     customer_id: Identifier
@@ -124,7 +130,7 @@ class SessionBody(Model):
     token_budget: TokenBudget | None = None
 
 
-class SessionPatchBody(Model):
+class SessionPatchBody(Asked):
     """What to change of a session; fields left out stay as they are."""
 
     status: Literal["open", "closed"] | None = None
@@ -132,7 +138,7 @@ class SessionPatchBody(Model):
     tags: list[Tag] | None = Field(None, max_length=32)
 
 
-class MessageBody(Model):
+class MessageBody(Asked):
     """A message to record without asking for a reply."""
 
     role: Role = Field(description="`user` for the customer, `assistant` for the support team")
@@ -141,7 +147,7 @@ class MessageBody(Model):
     at: Past | None = Field(None, description="when it was written; absent: now. For imported history")
 
 
-class MemoryBody(Model):
+class MemoryBody(Asked):
     """Something to remember of a customer."""
 
     customer_id: Identifier
@@ -150,7 +156,7 @@ class MemoryBody(Model):
     scope: Scope = "note"
 
 
-class AgentBody(Model):
+class AgentBody(Asked):
     """The tenant's instructions to the agent."""
 
     instructions: Text = Field(max_length=20_000)
@@ -174,13 +180,13 @@ class SessionPath(Path):
     session_id: str
 
 
-class WaitQuery(Model):
+class WaitQuery(Asked):
     """How long to wait for a reply."""
 
     wait: int | None = Field(None, ge=0, description="seconds to wait for the end of the request")
 
 
-class SessionsQuery(Model):
+class SessionsQuery(Asked):
     """Which sessions to list."""
 
     customer_id: Identifier
@@ -188,14 +194,14 @@ class SessionsQuery(Model):
     cursor: Cursor | None = None
 
 
-class MessagesQuery(Model):
+class MessagesQuery(Asked):
     """Which messages to list."""
 
     limit: Limit = 50
     cursor: Annotated[int, Field(ge=0, le=2**53)] = 0
 
 
-class MemoryQuery(Model):
+class MemoryQuery(Asked):
     """Which memory entries to list."""
 
     customer_id: Identifier
@@ -205,7 +211,7 @@ class MemoryQuery(Model):
     cursor: Cursor | None = None
 
 
-class MemoryKeyQuery(Model):
+class MemoryKeyQuery(Asked):
     """One memory entry."""
 
     customer_id: Identifier

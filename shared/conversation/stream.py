@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
@@ -11,6 +12,7 @@ from shared.storage.types import Claim
 from shared.tasks import end
 
 BATCH_SECONDS = 0.08
+RECENT = 256
 
 
 class ReplyStream:
@@ -57,15 +59,22 @@ class Listeners:
 
     def __init__(self) -> None:
         self._streams: dict[str, ReplyStream] = {}
+        self._recent: deque[str] = deque(maxlen=RECENT)
 
     def open(self, request_id: str, stream: ReplyStream) -> Callable[[], None]:
-        """Register a reply; return what takes it off again."""
+        """Register a reply; return what takes it off again.
+
+        Somebody may have begun to listen after the claim looked and before this: such words are remembered.
+        """
         self._streams[request_id] = stream
+        if request_id in self._recent:
+            stream.start()
         return lambda: self._close(request_id, stream)
 
     async def follow(self, announced: AsyncIterator[str]) -> None:
         """Start buffering each reply that somebody begins to listen to; runs until cancelled."""
         async for request_id in announced:
+            self._recent.append(request_id)
             stream = self._streams.get(request_id)
             if stream is not None:
                 stream.start()

@@ -125,6 +125,7 @@ FIELDS = {
     "a blank message": Refused(chat(message=" \n\t"), "/message"),
     "a message of wide spaces": Refused(chat(message="\u2003\u00a0\u3000"), "/message"),
     "an unknown field": Refused(chat(colour=MARK), "/colour"),
+    "a field by another name": Refused(chat(customer_id="c"), "/customer_id"),
     "an unknown field with a slash": Refused(chat(**{"a/b~c": 1}), "/a~1b~0c"),
     "an unknown field that is a lone surrogate": Refused(raw(r'"\ud800": 1')),
     "an unknown field of 300,000 letters": Refused(chat(**{"x" * 300_000: 1})),

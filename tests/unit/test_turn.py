@@ -282,6 +282,21 @@ async def test_a_late_listener_is_heard_at_once(office: Office) -> None:
     assert (await turn).outcome == "succeeded"
 
 
+async def test_a_word_that_came_between_claim_and_call_is_heard(office: Office) -> None:
+    desk, request = office.desk, await office.desk.accept()
+    office.claude.script = [says("so far")]
+    office.claude.waits_for = asyncio.Event()
+
+    async def announced() -> AsyncIterator[str]:
+        yield request.request_id
+
+    await office.listeners.follow(announced())
+    turn = asyncio.ensure_future(office.advance(request))
+    await wait_until("the words", lambda: _heard(desk, request, "so far"))
+    office.claude.waits_for.set()
+    assert (await turn).outcome == "succeeded"
+
+
 async def test_instructions_reach_the_system_prompt_and_memory_does_not(office: Office) -> None:
     await office.desk.own.put_instructions("Answer in rhyme.")
     await office.desk.own.put_memory("cust-1", "language", "German", "preference", "api")
