@@ -9,6 +9,8 @@ from api.problems import PROBLEM_TYPE
 SCHEME = "apiKey"
 PROBLEM = {"$ref": "#/components/schemas/ProblemDetails"}
 
+SIMULATED = "**Replies are simulated here**: no ANTHROPIC_API_KEY is set."
+
 HEADERS: dict[tuple[str, str], dict[str, str]] = {
     ("post", "/api/chat"): {
         "Prefer": "`wait=N`: hold the answer up to N seconds for the reply (RFC 7240)",
@@ -31,8 +33,11 @@ MORE_PROBLEMS: dict[tuple[str, str], dict[str, str]] = {
 STREAMS = frozenset({("get", "/api/chat/{request_id}/events")})
 
 
-def described(document: dict[str, Any]) -> dict[str, Any]:
+def described(document: dict[str, Any], *, simulated: bool) -> dict[str, Any]:
     """Return the document, completed in place; doing so again changes nothing."""
+    info = document["info"]
+    if simulated and not info["description"].startswith(SIMULATED):
+        info["description"] = f"{SIMULATED} {info['description']}"
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _complete(operation, method, path)

@@ -10,6 +10,7 @@ from flask_openapi3 import OpenAPI
 
 from api.description import described
 from api.problems import KINDS
+from api.services import services
 
 blueprint = Blueprint("docs", __name__)
 
@@ -40,7 +41,8 @@ CONTENT_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'un
 @blueprint.get("/openapi.json", endpoint="openapi_document")
 def openapi_document() -> Response:
     """Return the OpenAPI 3.1 document, made from the routes and their models."""
-    return jsonify(described(cast("OpenAPI", current_app).api_doc))
+    document = cast("OpenAPI", current_app).api_doc
+    return jsonify(described(document, simulated=services().settings.simulated))
 
 
 @blueprint.get("/docs", endpoint="page")

@@ -60,6 +60,7 @@ def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
     assert document["info"]["title"] == "Customer Memory"
     assert document["info"]["version"]
+    assert "Replies are simulated" in document["info"]["description"]
     for reference in references(document):
         assert reference.startswith("#/components/schemas/")
         assert reference.rpartition("/")[2] in document["components"]["schemas"]
