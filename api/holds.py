@@ -12,11 +12,10 @@ from api.problems import PROBLEM_TYPE, body_of, failure_kind
 from api.schemas import ChatStatus
 from api.waiting import Hold
 from shared.errors import StoreError, UnknownRequest
-from shared.models import ChatRequest
+from shared.models import FINISHED, ChatRequest
 from shared.storage.contract import Store, TenantStore
 from shared.tasks import end
 
-FINISHED = frozenset({"succeeded", "failed"})
 KEEP_ALIVE_SECONDS = 15.0
 FIRST_LOOK_SECONDS = 0.05
 LISTEN_AGAIN_SECONDS = 30.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from cli.embedded import free_port
 
 START_SECONDS = 90.0
 
@@ -39,7 +40,7 @@ def running_service(**settings: str) -> Iterator[Running]:
         environment = {
             name: value for name, value in os.environ.items() if name not in {"ANTHROPIC_API_KEY", "REDIS_URL"}
         }
-        environment |= {"PORT": str(_free_port()), "DATA_DIR": folder, "LOG_LEVEL": "WARNING", **settings}
+        environment |= {"PORT": str(free_port()), "DATA_DIR": folder, "LOG_LEVEL": "WARNING", **settings}
         log = (Path(folder) / "up.log").open("wb")
         began = time.monotonic()
         process = subprocess.Popen([sys.executable, "-m", "cli", "up"], env=environment, stdout=log, stderr=log)
@@ -70,9 +71,3 @@ def _wait_ready(process: subprocess.Popen[bytes], url: str, folder: Path) -> Non
     headers = {"Content-Type": "application/json", "Prefer": "wait=60"}
     with urllib.request.urlopen(urllib.request.Request(f"{url}/api/chat", body, headers), timeout=90) as response:
         response.read()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -19,6 +19,7 @@ Scope = Literal["preference", "note", "ticket"]
 Strategy = Literal["sliding_window"]
 SessionStatus = Literal["open", "closed", "expired"]
 RequestStatus = Literal["queued", "running", "succeeded", "failed"]
+FINISHED: frozenset[RequestStatus] = frozenset({"succeeded", "failed"})
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256), no_controls]
 Metadata = dict[str, Any]

@@ -16,7 +16,7 @@ from api.services import services, tenant_store
 from api.waiting import hold, preferred_wait
 from shared.errors import KeyReused, UnknownRequest
 from shared.ids import SessionRef, bucket_of
-from shared.models import Receipt
+from shared.models import FINISHED, Receipt
 from shared.storage.types import NewRequest
 
 blueprint = APIBlueprint(
@@ -24,7 +24,6 @@ blueprint = APIBlueprint(
 )
 
 LONGEST_KEY = 255
-FINISHED = frozenset({"succeeded", "failed"})
 
 
 @blueprint.post(

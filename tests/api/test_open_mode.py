@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+from cli.embedded import free_port
 from tests.api.caller import as_object, make_key_record
 from tests.api.problem import assert_problem
 from tests.support.stack import Stack
-from tests.support.valkey import Valkey, free_port
+from tests.support.valkey import Valkey
 from tests.support.waiting import wait_for
 
 SESSIONS = "/api/sessions?customerId=cust-1"

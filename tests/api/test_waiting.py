@@ -15,9 +15,9 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from cli.embedded import free_port
 from tests.api.caller import Caller, as_object, frozen
 from tests.support.stack import Stack
-from tests.support.valkey import free_port
 from tests.support.waiting import wait_for, wait_until
 
 THREADS = 4

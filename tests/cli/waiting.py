@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from cli.guardian import started_at
+from tests.support.waiting import wait_for
 
 Found = TypeVar("Found")
 
 
 def until(what: str, look: Callable[[], Found], seconds: float = 15) -> Found:
     """Return what `look` finds, once it finds something true; fail by naming what was waited for."""
-    give_up = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < give_up, f"waited {seconds:g} s in vain for: {what}"
-        time.sleep(0.02)
+    return wait_for(what, look, seconds)
 
 
 def lives(pid: int) -> bool:

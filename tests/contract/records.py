@@ -253,7 +253,7 @@ class MemoryContract:
         found = await keys.find(text)
         assert found is not None
         assert (found.tenant, found.role) == ("acme", "tenant")
-        assert text.rpartition("_")[2] not in str(await desk.redis.hgetall("cm:keys"))
+        assert text.split("_", 2)[2] not in str(await desk.redis.hgetall("cm:keys"))
         assert await keys.find(text[:-1] + ("A" if text[-1] != "A" else "B")) is None
         assert await keys.find("cmk_nonsense") is None
         await keys.revoke(record.key_id)

@@ -14,9 +14,10 @@ from typing import Any
 import httpx2
 from kombu import Connection, Consumer, Queue
 
+from cli.embedded import free_port
 from shared.broker import EVENTS
 from simulator.client import SimulatorControl
-from tests.support.valkey import Valkey, free_port
+from tests.support.valkey import Valkey
 from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.valkey import free_port
+from cli.embedded import free_port
 from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]

@@ -35,6 +35,8 @@ _AWAY = (
 )
 # Answers of a server that is there, but cannot keep a write, or answer at all, for now.
 _AWAY_ANSWERS = ("NOREPLICAS", "MISCONF", "BUSY", "LOADING")
+# Scripts of a tenant as a whole, which lies in no bucket.
+OUTSIDE_BUCKETS = frozenset({"put_instructions"})
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 
@@ -129,9 +131,7 @@ def connect(url: str, patience: float, connections: int, rest: float = 0.0) -> C
 
 @cache
 def script_source(name: str) -> str:
-    """Return the text of a script, with the prelude before it where it works on a bucket."""
+    """Return the text of a script behind the clock, and behind the prelude where it works on a bucket."""
     folder = resources.files(__package__) / "lua"
-    body = (folder / f"{name}.lua").read_text("utf-8")
-    if "local P = cjson.decode" in body:
-        return body
-    return (folder / "prelude.lua").read_text("utf-8") + body
+    parts = ["clock", name] if name in OUTSIDE_BUCKETS else ["clock", "prelude", name]
+    return "".join((folder / f"{part}.lua").read_text("utf-8") for part in parts)

@@ -1,19 +1,11 @@
--- Before every script: its parameters, the store's clock, names of keys, and what several scripts share.
+-- Before every script that works on a bucket: names of keys, and what several scripts share.
 -- KEYS[1] is the bucket's wake index, "cm:{7k}:wake"; all other keys live under the same hash tag.
--- ARGV[1] is a JSON object. `now` is given in tests only; else the server's TIME is the one clock.
-local P = cjson.decode(ARGV[1])
 local wake_key = KEYS[1]
 local base = string.sub(wake_key, 1, -5)
 local root = base .. 't:' .. P.tenant .. ':'
 local tries_key = base .. 'tries'
 local outbox_key = base .. 'outbox'
 local outbox_due_key = base .. 'outbox:due'
-
-local now = P.now
-if not now then
-  local time = redis.call('TIME')
-  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
 
 local function session_key(id, part)
   return root .. 'ses:' .. id .. (part and ':' .. part or '')

@@ -1,10 +1,5 @@
--- Replace a tenant's instructions; earlier ones are kept, bounded. KEYS[1] is the tenant's own key; asked again with the same `op`, it answers as before.
-local P = cjson.decode(ARGV[1])
-local now = P.now
-if not now then
-  local time = redis.call('TIME')
-  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
+-- Replace a tenant's instructions; earlier ones are kept, bounded. KEYS[1] is the tenant's own key.
+-- Asked again with the same `op`, it answers as before.
 local last = redis.call('HMGET', KEYS[1], 'op', 'version', 'updated')
 if last[1] == P.op then return { tonumber(last[2]), tonumber(last[3]) } end
 local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
