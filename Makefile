@@ -15,7 +15,7 @@ BUILD := hatchling editables
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-long lint types lock env-example bench clean
+.PHONY: help run test test-long test-same lint types lock env-example bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: lint types ## Lint, types, import contracts and every test but the long on
 
 test-long: $(DEVELOPMENT) ## The tests that take long
 	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
+
+test-same: $(DEVELOPMENT) ## Traces that both stores must tell and hold the same of: 1,000 of 50 steps
+	SAME_EXAMPLES=1000 SAME_STEPS=50 $(BIN)/python -m pytest tests/contract/test_same_on_both.py $(PYTEST_ARGS)
 
 lint: $(DEVELOPMENT) ## Style, and which package may import which
 	$(BIN)/ruff check .
