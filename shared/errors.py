@@ -6,10 +6,10 @@ CustomerMemoryError
 │   ├── StoreUnavailable     the store did not answer in time
 │   └── StoreCorrupt         what the store holds cannot be read
 ├── Refusal                  a caller asked for what cannot be; each kind is one answer of the API
-│   ├── UnknownSession  UnknownRequest  UnknownMemory
+│   ├── UnknownSession  UnknownRequest  UnknownMessage  UnknownMemory  UnknownSummary  UnknownBatch
 │   ├── SessionClosed  SessionExpired  SessionBusy  ConversationMoved  ConversationMismatch
-│   ├── KeyReused
-│   └── MemoryFull
+│   ├── KeyReused  ContextGone
+│   └── MemoryFull  BadCursor
 └── ClaudeError
     ├── ClaudeLater          worth another try, and when
     └── ClaudeFailed         final for this request
@@ -53,6 +53,10 @@ class UnknownRequest(Refusal):
     """No such request. Results are kept for REQUEST_RETENTION_HOURS."""
 
 
+class UnknownMessage(Refusal):
+    """The session has no message with this seq. One that waits behind open requests has none yet."""
+
+
 class UnknownMemory(Refusal):
     """No memory entry of the customer has this key."""
 
@@ -77,8 +81,24 @@ class ConversationMismatch(Refusal):
     """The session belongs to another conversation. Name one of sessionId and conversationId, or the two that match."""
 
 
+class UnknownSummary(Refusal):
+    """The session has no summary yet. Ask for one with POST, or wait until it is idle or long."""
+
+
+class UnknownBatch(Refusal):
+    """There is no batch with this id, or it is older than 30 days."""
+
+
 class KeyReused(Refusal):
     """The Idempotency-Key was used with another body. Use a new key for a new request."""
+
+
+class ContextGone(Refusal):
+    """The context cannot be made again: something of it was changed or deleted since. Its receipt is still there."""
+
+
+class BadCursor(Refusal):
+    """The cursor is not one this service gave. Begin again without it."""
 
 
 class MemoryFull(Refusal):

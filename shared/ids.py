@@ -61,6 +61,10 @@ class Ids:
         """Return a new request id that carries `bucket`."""
         return f"req_{bucket}{self.ulid()}"
 
+    def batch(self) -> str:
+        """Return a new id of a batch; they sort by time."""
+        return f"bat_{self.ulid()}"
+
     def message(self) -> str:
         """Return a new message id."""
         return f"msg_{self.ulid()}"

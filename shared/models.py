@@ -16,9 +16,13 @@ from shared.text import no_controls
 
 Role = Literal["user", "assistant"]
 Scope = Literal["preference", "note", "ticket"]
-Strategy = Literal["sliding_window"]
+TicketStatus = Literal["open", "resolved"]
+Source = Literal["api", "extraction"]
+Strategy = Literal["sliding_window", "summarization", "hybrid"]
+TextKind = Literal["english", "code", "script", "other", "names", "dense"]
 SessionStatus = Literal["open", "closed", "expired"]
 RequestStatus = Literal["queued", "running", "succeeded", "failed"]
+PartName = Literal["system", "memory", "digests", "summary", "window", "late", "recall", "newest"]
 FINISHED: frozenset[RequestStatus] = frozenset({"succeeded", "failed"})
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256), no_controls]
@@ -45,6 +49,15 @@ class TokenBudget(Model):
         return self.max - self.reserve
 
 
+class Attachment(Model):
+    """A file that came with a message: what is known of it. The file itself is kept elsewhere."""
+
+    name: str
+    content_type: str | None = None
+    size: int | None = Field(None, description="in bytes")
+    url: str | None = None
+
+
 class Message(Model):
     """One message of a session, as stored. `seq` counts from 1 within the session."""
 
@@ -53,11 +66,28 @@ class Message(Model):
     role: Role
     content: str
     author: str | None = Field(None, description="who wrote it, where it was a person of the support team")
+    attachments: tuple[Attachment, ...] = Field((), description="files that came with it: what is known of them")
     at: datetime
-    tokens: int = Field(0, description="tiktoken count as the model is given it, before the model's factor")
+    tokens: int = Field(0, description="raw count as the model is given it, before the model's factor")
+    text_kind: TextKind | None = Field(None, description="kind of text, which says how its tokens are scaled")
     request_id: str | None = None
     unanswered: bool = Field(False, description="the turn failed: this message never got its reply")
     truncated: bool = Field(False, description="the reply was cut by its token limit")
+    redacted: bool = Field(False, description="its text was taken out for ever")
+
+    def without_text(self) -> Message:
+        """Return what is left of the message when its text is taken out."""
+        return Message(
+            id=self.id,
+            seq=self.seq,
+            role=self.role,
+            content="",
+            author=self.author,
+            at=self.at,
+            request_id=self.request_id,
+            unanswered=self.unanswered,
+            redacted=True,
+        )
 
 
 class Session(Model):
@@ -111,14 +141,38 @@ class Failure(Model):
     detail: str
 
 
+class SummaryCost(Model):
+    """What making a summary took: Claude's own count, and US dollars; a batch is half the direct price."""
+
+    token_usage: TokenUsage
+    batch: bool = False
+    estimated_cost: float | None = None
+    direct_cost: float | None = None
+
+
 class ReceiptPart(Model):
     """One part of the context that was sent: what went in, by reference, and what it cost."""
 
-    name: Literal["system", "memory", "window", "newest"]
+    name: PartName
     tokens: int
     included: list[str] = Field(default_factory=list, description="ids or keys of what went in")
     omitted: list[str] = Field(default_factory=list, description="ids or keys of what was left out")
     reason: str | None = Field(None, description="why something was left out or cut")
+    why: dict[str, list[str]] | None = Field(None, description="why single ones went in, where that can be told")
+
+
+class MessageRange(Model):
+    """Messages of a session by `seq`, both ends included."""
+
+    first: int
+    last: int
+
+
+class Cost(Model):
+    """US dollars for the input of one request: `fresh` where nothing is cached, `cached` where the beginning is."""
+
+    fresh: float
+    cached: float
 
 
 class Receipt(Model):
@@ -127,10 +181,19 @@ class Receipt(Model):
     strategy: Strategy
     model: str
     counter: str = Field(description="which counter judged, such as `cl100k_base*1.40`")
+    correction: float = Field(1.0, description="what counts were multiplied by, as learned of the model")
+    english_correction: float = Field(1.0, description="the same, for English text")
     budget: TokenBudget
     tokens: int = Field(description="tokens of the whole context, by that counter; never above max - reserve")
     parts: list[ReceiptPart]
     instructions_version: int = 0
+    memory_versions: dict[str, int] = Field(default_factory=dict, description="versions of the entries that went in")
+    window: MessageRange | None = Field(None, description="the stored messages that went in, by seq")
+    gap: MessageRange | None = Field(None, description="messages that are neither in the window nor summarised")
+    compacted: str | None = Field(None, description="why the beginning of the context was chosen anew, if it was")
+    pin: str | None = Field(None, description="what the context begins with until the next compaction, as JSON")
+    cached_tokens: int = Field(0, description="tokens before the cache breakpoint; 0: none was set")
+    estimated_cost: Cost | None = Field(None, description="what the input costs, by the price list")
     request_hash: str = Field(description="SHA-256 of the request sent, canonical JSON")
 
 
@@ -144,6 +207,7 @@ class ChatRequest(Model):
     message: str
     model: str | None = None
     metadata: Metadata = Field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
     accepted_at: datetime
     deadline_at: datetime
     finished_at: datetime | None = None
@@ -155,17 +219,39 @@ class ChatRequest(Model):
     receipt: Receipt | None = None
 
 
+class Provenance(Model):
+    """The message that a memory entry rests on."""
+
+    session_id: str
+    seq: int
+    message_id: str
+    role: Role
+    quote: str = Field("", description="the words it rests on")
+
+
 class MemoryEntry(Model):
     """Something remembered of a customer across sessions."""
 
     key: str
     value: Any
     scope: Scope
-    source: str = Field("api", description="where it came from: written by an API caller")
+    source: Source = Field("api", description="who wrote it: an API caller, or extraction from a conversation")
+    provenance: Provenance | None = Field(None, description="the message it was extracted from")
+    confidence: float | None = Field(None, description="how sure extraction is, 0 to 1")
+    quarantined: bool = Field(False, description="it reads like an instruction: never given to Claude, until approved")
     version: int = 1
+    supersedes: int | None = Field(None, description="the version it took the place of")
+    valid_from: datetime = Field(description="since when it is so: when it was said, or written")
+    status: TicketStatus | None = Field(None, description="of a ticket; a resolved one is not given to Claude any more")
+    expires_at: datetime | None = Field(None, description="from then on it is not given to Claude any more")
     created_at: datetime
     updated_at: datetime
     history: list[MemoryVersion] = Field(default_factory=list, description="earlier values, newest first, bounded")
+
+    def holds_at(self, moment: datetime) -> bool:
+        """Return whether it is still so: no resolved ticket, not expired, and not in quarantine."""
+        lasts = self.expires_at is None or moment < self.expires_at
+        return lasts and self.status != "resolved" and not self.quarantined
 
 
 class MemoryVersion(Model):
@@ -173,18 +259,28 @@ class MemoryVersion(Model):
 
     value: Any
     scope: Scope
-    source: str
+    source: Source
+    provenance: Provenance | None = None
     version: int
     valid_from: datetime
     valid_until: datetime
 
 
 class AgentInstructions(Model):
-    """The tenant's instructions to the agent: persona, policy, language. Version 0 is the deployment's default."""
+    """The tenant's instructions to the agent: persona, policy, language. Version 0 is the deployment's default.
+
+    `extraction`: whether conversations are read for memory entries. Stores keep an empty text, and None, where the
+    deployment's hold.
+    """
 
     instructions: str
+    extraction: bool | None = None
     version: int = 0
     updated_at: datetime | None = None
+
+
+# What a store tells of a tenant that has set none.
+NONE_SET = AgentInstructions(instructions="")
 
 
 MemoryEntry.model_rebuild()

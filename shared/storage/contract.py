@@ -10,22 +10,38 @@ Any operation may raise `StoreUnavailable`; then nothing is known about whether 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Protocol, Self
 
 from shared.ids import SessionRef
 from shared.models import AgentInstructions, ChatRequest, MemoryEntry, Message, Scope, Session
+from shared.storage.access import AccessKeys
 from shared.storage.types import (
+    NO_FACTS,
+    Calibrated,
     Claim,
     Committed,
     Deltas,
+    DueSummary,
+    EntryFacts,
+    IndexChanges,
+    IndexMark,
+    IndexPiece,
+    KeptDigest,
+    KeptPart,
+    KeptSummary,
     NewRequest,
     NewSession,
     NotClaimed,
     OutboxRow,
     Outcome,
     Page,
+    Remembered,
     Reservation,
+    RunningPart,
     SessionPatch,
+    SummaryClaim,
+    SummaryOutcome,
 )
 
 
@@ -90,11 +106,22 @@ class Sessions(Protocol):
 
         """
 
+    async def redact(self, session_id: str, seq: int) -> Message:
+        """Take the text out of a message for ever, with the summary and the digest that were made of it; return it.
+
+        What was made is due again, what was extracted from it goes as with a deleted session, a job under way stores
+        nothing, and the pin is broken. Raises UnknownSession, UnknownMessage.
+        """
+
     async def update_session(self, session_id: str, patch: SessionPatch) -> Session:
         """Change a session. Raises UnknownSession, ConversationMoved."""
 
     async def delete_session(self, session_id: str) -> None:
-        """Remove the session and all it holds; its open requests fail as deleted. Raises UnknownSession."""
+        """Remove the session and all it holds; its open requests fail as deleted. Raises UnknownSession.
+
+        What was extracted from it goes too: an entry stands as it was before, or is removed where it came from nowhere
+        else.
+        """
 
     async def request(self, request_id: str) -> ChatRequest:
         """Return a request's record. Raises UnknownRequest."""
@@ -104,31 +131,121 @@ class Memories(Protocol):
     """What is remembered of a customer across sessions."""
 
     async def put_memory(
-        self, customer_id: str, key: str, value: Any, scope: Scope, source: str
+        self, customer_id: str, key: str, value: Any, scope: Scope, facts: EntryFacts = NO_FACTS
     ) -> tuple[MemoryEntry, bool]:
-        """Write an entry; return it, and whether it is new. The same key is replaced, its history kept, bounded.
+        """Write an entry as its caller; return it, and whether it is new. The same key is replaced, its history kept.
+
+        Where there are `Limits.memory_max_entries`, one gives way: the oldest that holds no more (a resolved ticket, an
+        expired entry); else the oldest that was extracted: quarantined ones first, then notes, preferences, tickets.
 
         Raises:
-            MemoryFull
+            MemoryFull: none gives way.
 
+        """
+
+    async def extract_memory(
+        self, claim: SummaryClaim, key: str, value: Any, scope: Scope, facts: EntryFacts
+    ) -> Remembered:
+        """Write an entry of the claimed session's customer, as extracted from it; `facts.said_at` must be told.
+
+        What is newer at its source wins: it is not written where the key was written, or deleted, after it was said.
         """
 
     async def memories(
         self, customer_id: str, scope: Scope | None, key: str | None, limit: int, cursor: str | None
     ) -> Page[MemoryEntry]:
-        """Return entries, last written first."""
+        """Return entries: open tickets, preferences, notes, then what holds no more; of each, last written first."""
 
     async def delete_memory(self, customer_id: str, key: str) -> None:
-        """Remove an entry and its history. Raises UnknownMemory."""
+        """Remove an entry and its history; that it was removed is remembered. Raises UnknownMemory."""
 
     async def instructions(self) -> AgentInstructions | None:
         """Return the tenant's instructions; None when it has set none."""
 
-    async def put_instructions(self, text: str) -> AgentInstructions:
-        """Replace the tenant's instructions; return them with their version."""
+    async def put_instructions(self, text: str, *, extraction: bool | None = None) -> AgentInstructions:
+        """Replace the tenant's instructions; return them with their version. See `AgentInstructions`."""
 
 
-class TenantStore(Turns, Sessions, Memories, Protocol):
+class Summaries(Protocol):
+    """Summaries of sessions, and the digests that are left of those that ended."""
+
+    async def ask_summary(self, session_id: str) -> None:
+        """Make the session's summary due now, until a job has made it. Raises UnknownSession."""
+
+    async def claim_summary(self, session_id: str, nonce: str, *, force: bool = False) -> SummaryClaim | None:
+        """Take the session's summary job, if it is due and nobody has it; `force`: though it is not due."""
+
+    async def renew_summary(self, claim: SummaryClaim) -> bool:
+        """Extend the job's lease; return False when the claim is no longer current."""
+
+    async def summary_version(self, session_id: str) -> int:
+        """Return how often a summary was written or taken out. Raises UnknownSession."""
+
+    async def end_summary(self, claim: SummaryClaim, outcome: SummaryOutcome) -> Committed:
+        """End the job: what was made is stored, all or nothing, if the claim is still the current one."""
+
+    async def summaries(self, session_id: str) -> tuple[KeptSummary, ...]:
+        """Return the session's summary and earlier versions of it, newest first, bounded. Raises UnknownSession."""
+
+    async def digests(self, customer_id: str, limit: int) -> tuple[KeptDigest, ...]:
+        """Return digests of the customer's sessions, of the one that ended last first."""
+
+
+class RecallIndex(Protocol):
+    """The pieces of the customers' recall indexes, by session."""
+
+    async def put_pieces(self, claim: SummaryClaim, pieces: Sequence[IndexPiece], through: int) -> bool:
+        """Keep pieces, in place of those of the same number; return False when the job is no longer current."""
+
+    async def reindex(self, session_id: str) -> None:
+        """Remove the session's pieces, and make it due. Raises UnknownSession."""
+
+    async def last_piece(self, session_id: str) -> IndexPiece | None:
+        """Return the session's piece of the highest number. Raises UnknownSession."""
+
+    async def index_changes(self, customer_id: str, since: IndexMark | None) -> IndexChanges:
+        """Return what of a customer's index is new, newest first, until it is `Limits.index_bytes` long."""
+
+    async def turns(
+        self, customer_id: str, places: Sequence[tuple[str, int]], most_tokens: int
+    ) -> list[tuple[str, Message]]:
+        """Return messages by (session, seq), in this order, until they have so many raw tokens; what is gone, is not.
+
+        Of one longer than that alone, nothing is returned. At most 200 are looked at. Sessions of other customers are
+        not there.
+        """
+
+
+class Batches(Protocol):
+    """Batches of summaries: records that workers go on with, until they have ended. Kept for 30 days."""
+
+    async def put_part(self, batch_id: str, number: int, value: str, version: int, *, running: bool) -> bool:
+        """Keep a part of a batch, if `version` is still the one that is kept (0: none); return whether it was.
+
+        While it is `running`, `Store.running_parts` names it.
+        """
+
+    async def batch(self, batch_id: str) -> tuple[KeptPart, ...]:
+        """Return the parts of a batch by number; none where there is no such batch."""
+
+    async def batches(self, limit: int) -> list[str]:
+        """Return the ids of batches, newest first."""
+
+    def unsummarised(self, idle_since: datetime) -> AsyncIterator[str]:
+        """Yield sessions whose last message is no newer, and that hold messages no summary covers, in any order."""
+
+
+class Counters(Protocol):
+    """How often things happened; for people to look at. A lost answer may count something twice."""
+
+    async def count(self, name: str, number: int = 1) -> None:
+        """Count so many more."""
+
+    async def counts(self) -> dict[str, int]:
+        """Return all counts by name."""
+
+
+class TenantStore(Turns, Sessions, Memories, Summaries, RecallIndex, Batches, Counters, Protocol):
     """All records of one tenant, and no other's."""
 
     tenant: str
@@ -136,6 +253,16 @@ class TenantStore(Turns, Sessions, Memories, Protocol):
 
 class Store(Protocol):
     """The deployment's store."""
+
+    async def __aenter__(self) -> Self:
+        """Return the store; it is closed with the block."""
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Close it."""
+
+    @property
+    def access(self) -> AccessKeys:
+        """The deployment's API keys."""
 
     def tenant(self, tenant: str) -> TenantStore:
         """Return the only door to a tenant's records."""
@@ -155,8 +282,35 @@ class Store(Protocol):
     async def strike(self, bucket: str, row_ids: Sequence[str]) -> None:
         """Remove rows that have been announced."""
 
+    async def due_summaries(self, bucket: str, limit: int) -> list[DueSummary]:
+        """Return sessions whose summary may be due, longest due first, at most `limit` of each tenant.
+
+        Claiming one tells whether it is. Of very many that are due, the latest may be passed over for now.
+        """
+
+    async def launch_summary(self, ref: SessionRef) -> bool:
+        """Count a job as in flight, and its session as due when the job's lease ends; False where it is not due."""
+
+    async def summaries_in_flight(self) -> list[SessionRef]:
+        """Return the sessions whose jobs were launched, and have not ended within their lease."""
+
+    async def running_parts(self) -> list[RunningPart]:
+        """Return the parts of batches that have not ended."""
+
+    async def now(self) -> datetime:
+        """Return the time by the store's clock."""
+
     async def active_buckets(self, *, every: bool = False) -> list[str]:
         """Return the buckets known to have work, or `every` bucket."""
+
+    async def calibration(self) -> dict[str, Calibrated]:
+        """Return what was learned of tokens, by name: the learner's, opaque to the store, as `model` below."""
+
+    async def calibrate(self, model: str, value: str, version: int) -> bool:
+        """Keep what was learned, if `version` is still the one that is kept (0: none); return whether it was."""
+
+    async def sweep(self, bucket: str, limit: int) -> int:
+        """Remove what is past its retention or half deleted, where the store does not by itself; return how much."""
 
     def finished(self) -> AsyncIterator[str]:
         """Yield ids of requests that changed; an empty string when some may have been missed."""

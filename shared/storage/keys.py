@@ -19,6 +19,9 @@ _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 ACCESS_KEYS = "cm:keys"
 BUCKETS = "cm:buckets"
+CALIBRATION = "cm:calibration"
+RUNNING = "cm:batches:running"
+FLIGHTS = "cm:summaries:flights"
 FINISHED_CHANNEL = "cm:finished"
 LISTEN_CHANNEL = "cm:listen"
 
@@ -41,6 +44,21 @@ def wake_key(bucket: str) -> str:
 def agent_key(tenant: str) -> str:
     """Return the key of the tenant's instructions."""
     return f"cm:t:{tenant}:agent"
+
+
+def batch_key(tenant: str, batch_id: str) -> str:
+    """Return the key of a tenant's batch."""
+    return f"cm:t:{tenant}:batch:{encode(batch_id)}"
+
+
+def batches_key(tenant: str) -> str:
+    """Return the key of the list of a tenant's batches."""
+    return f"cm:t:{tenant}:batches"
+
+
+def counts_key(tenant: str) -> str:
+    """Return the key of a tenant's counts."""
+    return f"cm:t:{tenant}:counts"
 
 
 def idempotency_key(tenant: str, key: str) -> str:

@@ -17,9 +17,14 @@ from shared.errors import (
     UnknownSession,
 )
 from shared.ids import bucket_of
-from shared.models import TokenBudget
-from shared.storage.types import NewSession, SessionPatch
+from shared.models import Attachment, TokenBudget
+from shared.storage.types import EntryFacts, NewSession, SessionPatch
 from tests.contract.store import HOUR, LIMITS, SECOND, Desk
+
+INVOICE = Attachment(
+    name="Rechnung\u2028 [1].pdf", content_type="application/pdf", size=182_344, url="https://files.example/1?x=ü"
+)
+BARE = Attachment(name="log")
 
 
 class SessionContract:
@@ -74,6 +79,19 @@ class SessionContract:
         page = await desk.own.messages(str(request.session_id), 10, 0)
         assert recorded.seq == 3
         assert (page.items[-1].content, page.items[-1].author) == ("I took over", "Maria")
+
+    async def test_what_is_known_of_attachments_stays_with_the_request_and_its_message(self, desk: Desk) -> None:
+        request = await desk.accept("Here it is", attachments=(INVOICE, BARE))
+        assert (await desk.own.request(request.request_id)).attachments == (INVOICE, BARE)
+        claim = await desk.claim(request)
+        assert claim.request.attachments == (INVOICE, BARE)
+        session_id = str(request.session_id)
+        await desk.own.record(session_id, desk.message("And this", attachments=(BARE,)), backdated=False)
+        outcome = desk.answered(claim, "Thank you")
+        asked = outcome.user.model_copy(update={"attachments": claim.request.attachments})
+        await desk.own.commit(claim, replace(outcome, user=asked))
+        page = await desk.own.messages(session_id, 10, 0)
+        assert [message.attachments for message in page.items] == [(INVOICE, BARE), (), (BARE,)]
 
     async def test_a_recorded_message_takes_its_turn_behind_open_requests(self, desk: Desk) -> None:
         request = await desk.accept("question")
@@ -142,7 +160,7 @@ class SessionContract:
         assert (session.title, session.tags, session.status) == ("Parcel", ["late", "vip"], "open")
 
     async def test_deleting_a_session_leaves_no_key_of_it(self, desk: Desk) -> None:
-        before = await desk.keys()
+        before = await desk.inside.names()
         request = await desk.turn("secret words", conversation_id="conv-1")
         claim = await desk.claim(await desk.accept("more", session_id=request.session_id))
         await desk.own.append_delta(claim, 0, "a reply")
@@ -151,7 +169,7 @@ class SessionContract:
         desk.clock.pass_(HOUR)
         bucket = desk.ref(request).bucket
         await desk.store.strike(bucket, [row.id for row in await desk.store.take_rows(bucket, 10)])
-        assert await desk.keys() - before <= {"cm:buckets"}
+        assert await desk.inside.names() <= before
         with pytest.raises(UnknownSession):
             await desk.own.session(str(request.session_id))
         with pytest.raises(UnknownRequest):
@@ -192,33 +210,44 @@ class MemoryContract:
     """Memory entries, instructions, API keys."""
 
     async def test_the_same_key_is_replaced_and_its_history_kept(self, desk: Desk) -> None:
-        first, new = await desk.own.put_memory("cust-1", "language", "English", "preference", "api")
+        first, new = await desk.own.put_memory("cust-1", "language", "English", "preference")
         desk.clock.pass_(SECOND)
-        second, again = await desk.own.put_memory(
-            "cust-1", "language", {"code": "de", "odd": [1.0, [], {}]}, "note", "api"
-        )
+        second, again = await desk.own.put_memory("cust-1", "language", {"code": "de", "odd": [1.0, [], {}]}, "note")
         assert (new, again, first.version, second.version) == (True, False, 1, 2)
         (entry,) = (await desk.own.memories("cust-1", None, "language", 10, None)).items
         assert entry.value == {"code": "de", "odd": [1.0, [], {}]}
         assert (entry.history[0].value, entry.history[0].valid_until) == ("English", entry.updated_at)
 
+    async def test_an_entry_keeps_how_long_it_holds(self, desk: Desk) -> None:
+        until = datetime(2030, 1, 1, tzinfo=UTC)
+        open_ticket = EntryFacts(status="open", expires_at=until)
+        await desk.own.put_memory("cust-1", "refund", "of 4711", "ticket", open_ticket)
+        (entry,) = (await desk.own.memories("cust-1", None, "refund", 10, None)).items
+        assert (entry.status, entry.expires_at) == ("open", until)
+        assert entry.holds_at(until - timedelta(seconds=1))
+        assert not entry.holds_at(until)
+        await desk.own.put_memory("cust-1", "refund", "of 4711", "ticket", EntryFacts(status="resolved"))
+        (entry,) = (await desk.own.memories("cust-1", None, None, 10, None)).items
+        assert (entry.status, entry.expires_at) == ("resolved", None)
+        assert not entry.holds_at(until - timedelta(days=9000))
+
     async def test_history_is_bounded(self, desk: Desk) -> None:
         for number in range(25):
-            await desk.own.put_memory("cust-1", "key", number, "note", "api")
+            await desk.own.put_memory("cust-1", "key", number, "note")
         (entry,) = (await desk.own.memories("cust-1", None, "key", 10, None)).items
         assert [version.value for version in entry.history] == list(range(23, 3, -1))
 
     async def test_entries_are_listed_last_written_first_by_scope_in_pages(self, desk: Desk) -> None:
         for number in range(6):
             desk.clock.pass_(SECOND)
-            await desk.own.put_memory("cust-1", f"k{number}", number, "ticket" if number % 2 else "note", "api")
+            await desk.own.put_memory("cust-1", f"k{number}", number, "ticket" if number % 2 else "note")
         first = await desk.own.memories("cust-1", "ticket", None, 2, None)
         rest = await desk.own.memories("cust-1", "ticket", None, 2, first.cursor)
         assert [entry.key for entry in (*first.items, *rest.items)] == ["k5", "k3", "k1"]
         assert rest.cursor is None
 
     async def test_an_entry_can_be_forgotten_once(self, desk: Desk) -> None:
-        await desk.own.put_memory("cust-1", "key", 1, "note", "api")
+        await desk.own.put_memory("cust-1", "key", 1, "note")
         await desk.own.delete_memory("cust-1", "key")
         assert (await desk.own.memories("cust-1", None, None, 10, None)).items == ()
         with pytest.raises(UnknownMemory):
@@ -226,23 +255,23 @@ class MemoryContract:
 
     async def test_a_customers_entries_are_bounded(self, desk: Desk) -> None:
         for number in range(LIMITS.memory_max_entries):
-            await desk.own.put_memory("cust-1", f"k{number}", number, "note", "api")
+            await desk.own.put_memory("cust-1", f"k{number}", number, "note")
         with pytest.raises(MemoryFull):
-            await desk.own.put_memory("cust-1", "one more", 1, "note", "api")
-        await desk.own.put_memory("cust-1", "k0", "replaced", "note", "api")
+            await desk.own.put_memory("cust-1", "one more", 1, "note")
+        await desk.own.put_memory("cust-1", "k0", "replaced", "note")
 
     async def test_customers_and_tenants_do_not_see_each_other(self, desk: Desk) -> None:
-        await desk.own.put_memory("cust-1", "key", "mine", "note", "api")
+        await desk.own.put_memory("cust-1", "key", "mine", "note")
         assert (await desk.own.memories("cust-2", None, None, 10, None)).items == ()
         assert (await desk.of("other").own.memories("cust-1", None, None, 10, None)).items == ()
 
     async def test_instructions_are_versioned_by_tenant(self, desk: Desk) -> None:
         assert await desk.own.instructions() is None
-        await desk.own.put_instructions("Be brief.")
+        first = await desk.own.put_instructions("Be brief.", extraction=False)
+        assert (await desk.own.instructions(), first.extraction) == (first, False)
         second = await desk.own.put_instructions("Be very brief.")
-        read = await desk.own.instructions()
-        assert read is not None
-        assert (second.version, read.instructions) == (2, "Be very brief.")
+        assert (second.version, second.instructions, second.extraction) == (2, "Be very brief.", None)
+        assert await desk.own.instructions() == second
         assert await desk.of("other").own.instructions() is None
 
     async def test_a_key_opens_until_it_is_revoked_and_only_its_hash_is_kept(self, desk: Desk) -> None:
@@ -253,7 +282,7 @@ class MemoryContract:
         found = await keys.find(text)
         assert found is not None
         assert (found.tenant, found.role) == ("acme", "tenant")
-        assert text.split("_", 2)[2] not in str(await desk.redis.hgetall("cm:keys"))
+        assert text.split("_", 2)[2] not in await desk.inside.access_keys()
         assert await keys.find(text[:-1] + ("A" if text[-1] != "A" else "B")) is None
         assert await keys.find("cmk_nonsense") is None
         await keys.revoke(record.key_id)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Protocol
 
-from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
+import pytest
 
 from shared.ids import Ids, SessionRef, bucket_of
-from shared.models import Failure, Message, Result, TokenUsage
-from shared.storage.contract import TenantStore
-from shared.storage.redis.client import Client
-from shared.storage.redis.store import RedisStore
+from shared.models import Failure, Message, Receipt, ReceiptPart, Result, TokenBudget, TokenUsage
+from shared.storage.contract import Store, TenantStore
 from shared.storage.types import Claim, Committed, Limits, NewRequest, NotClaimed, OutboxRow, Outcome
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
@@ -31,10 +28,37 @@ LIMITS = Limits(
     read_messages=40,
     read_memory=5,
     poison_limit=3,
+    read_digests=3,
+    summary_threshold_tokens=2000,
+    summary_idle_ms=30 * MINUTE,
+    summary_versions=4,
+    digests=True,
 )
 
-# What may lie in the store for ever; anything else without a TTL is a leak.
-LASTING = ("cm:keys", "cm:buckets", ":wake", ":tries", ":outbox", ":outbox:due", ":agent")
+# With the recall index and memory entries made, which makes sessions due more often.
+MEMORY_LIMITS = replace(LIMITS, memory_delay_ms=MINUTE, memory_threshold_tokens=1500, index_bytes=4_096)
+
+
+def limits_of(request: pytest.FixtureRequest) -> Limits:
+    """Return the limits that a class of tests asks for."""
+    found: Limits = getattr(request.cls, "limits", LIMITS)
+    return found
+
+
+class Inside(Protocol):
+    """What a test sees of a store from behind, and the faults it can cause there."""
+
+    async def tickets(self, ref: SessionRef) -> list[str]:
+        """Return a session's open tickets, in the order accepted."""
+
+    async def names(self) -> set[str]:
+        """Return the names of all that is kept, but for answers kept for a minute and hints of where to look."""
+
+    async def access_keys(self) -> str:
+        """Return all that is kept of API keys."""
+
+    def lose_the_next_answer(self, operation: str) -> None:
+        """Let the operation's next write happen, and its answer be lost on the way."""
 
 
 class StoreClock:
@@ -51,13 +75,26 @@ class StoreClock:
         self.ms += ms
 
 
+def receipt_of(ids: int) -> Receipt:
+    """Return a receipt that names so many messages."""
+    return Receipt(
+        strategy="hybrid",
+        model="m",
+        counter="c",
+        budget=TokenBudget(max=900, reserve=100),
+        tokens=1,
+        parts=[ReceiptPart(name="window", tokens=1, included=[f"msg_{number:026d}" for number in range(ids)])],
+        request_hash="h",
+    )
+
+
 @dataclass
 class Desk:
     """A tenant's store with its clock, and short words for what tests do with it."""
 
-    store: RedisStore
+    store: Store
     clock: StoreClock
-    redis: Redis
+    inside: Inside
     tenant: str = "acme"
     ids: Ids = field(default_factory=Ids)
 
@@ -67,7 +104,7 @@ class Desk:
 
     def of(self, tenant: str) -> Desk:
         """Return the same store as another tenant sees it."""
-        return Desk(self.store, self.clock, self.redis, tenant)
+        return Desk(self.store, self.clock, self.inside, tenant)
 
     def new(self, message: str = "Hello", customer: str = "cust-1", **more: Any) -> NewRequest:
         """Return a request that has not been accepted yet."""
@@ -141,44 +178,3 @@ class Desk:
         """Return the rows of the request's bucket, once they are due."""
         self.clock.pass_(MINUTE)
         return await self.store.take_rows(self.ref(request).bucket, 100)
-
-    async def keys(self) -> set[str]:
-        """Return the names of all keys, but for answers kept for a minute."""
-        return {str(key) for key in await self.redis.keys("*") if ":op:" not in str(key)}
-
-    def lose_the_next_answer(self, script: str) -> None:
-        """Let the next run of a script happen, and its answer be lost on the way."""
-        client = self.store._client
-        real = client._script(script)
-        lost = False
-
-        async def lossy(**given: Any) -> Any:
-            nonlocal lost
-            answer = await real(**given)
-            if not lost:
-                lost = True
-                raise RedisConnectionError("the answer was lost")
-            return answer
-
-        client._scripts[script] = cast("Any", lossy)
-
-
-def make_desk(redis: Redis) -> Desk:
-    """Return a desk over a server."""
-    clock = StoreClock()
-    return Desk(RedisStore(Client(redis, patience=5.0, store_clock=clock), LIMITS), clock, redis)
-
-
-async def assert_no_stray_keys(redis: Redis) -> None:
-    """Fail when a key without a TTL is none of those that may last, nor of a session with open tickets."""
-    keys = [str(key) for key in await redis.keys("*")]
-    waiting = {key.removesuffix(":in") for key in keys if key.endswith(":in")}
-    of_waiting = {str(await redis.hget(session, "customer_key")) for session in waiting}
-    for key in keys:
-        belongs_to_waiting = any(key == session or key.startswith(f"{session}:") for session in waiting)
-        of_a_customer = ":cus:" in key and key.rpartition(":cus:")[2].partition(":")[0] in of_waiting
-        a_request = ":req:" in key and ":" not in key.rpartition(":req:")[2]
-        open_request = a_request and await redis.hget(key, "status") in {"queued", "running"}
-        if key.endswith(LASTING) or belongs_to_waiting or of_a_customer or open_request:
-            continue
-        assert await redis.ttl(key) > 0, f"{key} has no TTL and is not on the list of what may last"

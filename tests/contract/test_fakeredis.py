@@ -7,16 +7,23 @@ from collections.abc import AsyncIterator
 import fakeredis
 import pytest
 
+from tests.contract.batches import BatchContract
+from tests.contract.context import ContextContract
+from tests.contract.entries import EntryContract
 from tests.contract.lost import LostAnswerContract
+from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
-from tests.contract.store import Desk, assert_no_stray_keys, make_desk
+from tests.contract.redaction import RedactionContract
+from tests.contract.redis_desk import assert_no_stray_keys, make_desk
+from tests.contract.store import Desk, limits_of
+from tests.contract.summaries import SummaryContract
 from tests.contract.turns import TurnContract
 
 
 @pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
+async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     redis = fakeredis.FakeAsyncRedis(decode_responses=True, version=(7,))
-    yield make_desk(redis)
+    yield make_desk(redis, limits_of(request))
     await assert_no_stray_keys(redis)
     await redis.aclose()
 
@@ -31,3 +38,27 @@ class TestRecords(RecordContract):
 
 class TestLostAnswers(LostAnswerContract):
     """Answers lost on the way."""
+
+
+class TestContext(ContextContract):
+    """What the context needs kept."""
+
+
+class TestEntries(EntryContract):
+    """Memory entries that are extracted."""
+
+
+class TestRedaction(RedactionContract):
+    """Messages without their text."""
+
+
+class TestRecallIndex(RecallIndexContract):
+    """The recall index."""
+
+
+class TestSummaries(SummaryContract):
+    """Summaries and digests."""
+
+
+class TestBatches(BatchContract):
+    """Batches of summaries."""

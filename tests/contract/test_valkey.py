@@ -7,18 +7,25 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from tests.contract.batches import BatchContract
+from tests.contract.context import ContextContract
+from tests.contract.entries import EntryContract
 from tests.contract.lost import LostAnswerContract
+from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
-from tests.contract.store import Desk, assert_no_stray_keys, make_desk
+from tests.contract.redaction import RedactionContract
+from tests.contract.redis_desk import assert_no_stray_keys, make_desk
+from tests.contract.store import Desk, limits_of
+from tests.contract.summaries import SummaryContract
 from tests.contract.turns import TurnContract
 from tests.support.valkey import Valkey
 
 
 @pytest.fixture
-async def desk(valkey: Valkey) -> AsyncIterator[Desk]:
+async def desk(valkey: Valkey, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     redis = Redis.from_url(valkey.url(3), decode_responses=True)
     await redis.flushdb()
-    yield make_desk(redis)
+    yield make_desk(redis, limits_of(request))
     await assert_no_stray_keys(redis)
     await redis.aclose()
 
@@ -33,3 +40,27 @@ class TestRecords(RecordContract):
 
 class TestLostAnswers(LostAnswerContract):
     """Answers lost on the way."""
+
+
+class TestContext(ContextContract):
+    """What the context needs kept."""
+
+
+class TestEntries(EntryContract):
+    """Memory entries that are extracted."""
+
+
+class TestRedaction(RedactionContract):
+    """Messages without their text."""
+
+
+class TestRecallIndex(RecallIndexContract):
+    """The recall index."""
+
+
+class TestSummaries(SummaryContract):
+    """Summaries and digests."""
+
+
+class TestBatches(BatchContract):
+    """Batches of summaries."""

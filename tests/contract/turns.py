@@ -85,6 +85,19 @@ class AcceptContract:
         with pytest.raises(ConversationMismatch):
             await desk.accept(session_id=request.session_id, conversation_id="conv-2")
 
+    async def test_a_session_of_no_conversation_refuses_one_for_the_same_reasons(self, desk: Desk) -> None:
+        closed, busy, lapsed = await desk.turn("Hello"), await desk.accept(), await desk.turn("Hello")
+        for _ in range(LIMITS.max_open_requests - 1):
+            await desk.accept(session_id=busy.session_id)
+        await desk.own.update_session(str(closed.session_id), SessionPatch(status="closed"))
+        with pytest.raises(SessionClosed):
+            await desk.accept(session_id=closed.session_id, conversation_id="conv-1")
+        with pytest.raises(SessionBusy):
+            await desk.accept(session_id=busy.session_id, conversation_id="conv-1")
+        desk.clock.pass_(25 * HOUR)
+        with pytest.raises(SessionExpired):
+            await desk.accept(session_id=lapsed.session_id, conversation_id="conv-1")
+
     async def test_too_many_open_requests_are_refused(self, desk: Desk) -> None:
         request = await desk.accept()
         for _ in range(LIMITS.max_open_requests - 1):
@@ -121,7 +134,7 @@ class ClaimContract:
     async def test_fifty_posts_at_once_are_answered_each_once_in_the_order_accepted(self, desk: Desk) -> None:
         first = await desk.accept("0")
         await asyncio.gather(*(desk.accept(str(n), session_id=first.session_id) for n in range(1, 51)))
-        accepted = await desk.redis.lrange(f"cm:{{{desk.ref(first).bucket}}}:t:acme:ses:{first.session_id}:in", 0, -1)
+        accepted = await desk.inside.tickets(desk.ref(first))
         answered = []
         while isinstance(claim := await desk.look(first), Claim):
             answered.append(claim.request.id)
@@ -180,8 +193,8 @@ class ClaimContract:
     async def test_a_claim_brings_the_customers_memory_newest_first_and_bounded(self, desk: Desk) -> None:
         for number in range(7):
             desk.clock.pass_(SECOND)
-            await desk.own.put_memory("cust-1", f"key-{number}", number, "note", "api")
-        await desk.own.put_memory("someone-else", "secret", 1, "note", "api")
+            await desk.own.put_memory("cust-1", f"key-{number}", number, "note")
+        await desk.own.put_memory("someone-else", "secret", 1, "note")
         claim = await desk.claim(await desk.accept())
         assert [entry.key for entry in claim.memory] == ["key-6", "key-5", "key-4", "key-3", "key-2"]
 
@@ -245,9 +258,9 @@ class CommitContract:
         request = await desk.accept()
         claim = await desk.claim(request)
         await desk.own.delete_session(str(request.session_id))
-        before = await desk.keys()
+        before = await desk.inside.names()
         assert (await desk.answer(claim)).verdict == "gone"
-        assert await desk.keys() == before
+        assert await desk.inside.names() == before
 
     async def test_whoever_lets_go_is_told_of_more_work(self, desk: Desk) -> None:
         request = await desk.accept("one")
@@ -292,6 +305,27 @@ class CommitContract:
         assert await desk.own.park(claim, SECOND, "later", asked=True)
         assert (await desk.own.request(request.request_id)).attempts == 1
 
+    async def test_a_claim_that_committed_cannot_park(self, desk: Desk) -> None:
+        request = await desk.accept()
+        claim = await desk.claim(request)
+        await desk.answer(claim)
+        assert not await desk.own.park(claim, SECOND, "later", asked=True)
+
+    async def test_a_claim_that_parked_and_that_another_followed_is_no_longer_current(self, desk: Desk) -> None:
+        request = await desk.accept()
+        first = await desk.claim(request)
+        await desk.own.park(first, 0, "later", asked=True)
+        await desk.claim(request)
+        assert not await desk.own.park(first, 0, "later", asked=True)
+
+    async def test_a_claim_that_parked_and_that_none_followed_may_commit(self, desk: Desk) -> None:
+        request = await desk.accept()
+        claim = await desk.claim(request)
+        await desk.own.park(claim, MINUTE, "later", asked=False)
+        assert (await desk.answer(claim)).verdict == "committed"
+        record = await desk.own.request(request.request_id)
+        assert (record.status, record.attempts, record.waiting_for) == ("succeeded", 1, None)
+
     async def test_a_stale_claim_cannot_park_nor_renew(self, desk: Desk) -> None:
         request = await desk.accept()
         slow = await desk.claim(request)
@@ -325,6 +359,17 @@ class HealingContract:
         desk.clock.pass_(2 * SECOND)
         assert await desk.store.overdue(desk.ref(request).bucket, 10) == [(desk.ref(request), True)]
 
+    async def test_a_lease_that_was_renewed_after_all_is_backed_off_anew(self, desk: Desk) -> None:
+        request = await desk.accept()
+        bucket = desk.ref(request).bucket
+        claim = await desk.claim(request)
+        desk.clock.pass_(31 * SECOND)
+        assert await desk.store.overdue(bucket, 10) == [(desk.ref(request), True)]
+        await desk.own.renew(claim)
+        for ms in (31 * SECOND, 11 * SECOND):
+            desk.clock.pass_(ms)
+            assert await desk.store.overdue(bucket, 10) == [(desk.ref(request), True)]
+
     async def test_a_parked_session_is_overdue_only_when_it_is_due(self, desk: Desk) -> None:
         request = await desk.accept()
         await desk.own.park(await desk.claim(request), MINUTE, "later", asked=True)
@@ -340,8 +385,12 @@ class HealingContract:
 
     async def test_buckets_with_work_are_known(self, desk: Desk) -> None:
         request = await desk.accept()
-        assert await desk.store.active_buckets() == [desk.ref(request).bucket]
-        assert len(await desk.store.active_buckets(every=True)) == 1024
+        desk.clock.pass_(6 * SECOND)
+        found = [ref for bucket in await desk.store.active_buckets() for ref, _ in await desk.store.overdue(bucket, 10)]
+        assert found == [desk.ref(request)]
+        desk.clock.pass_(HOUR)
+        every = await desk.store.active_buckets(every=True)
+        assert [ref for bucket in every for ref, _ in await desk.store.overdue(bucket, 10)] == found
 
     async def test_a_row_lives_until_it_is_struck(self, desk: Desk) -> None:
         request = await desk.accept()
@@ -437,6 +486,24 @@ class DeltaContract:
         await desk.own.append_delta(slow, 17, ", still going")
         deltas = await desk.own.read_deltas(request.request_id, slow.token.number, 17)
         assert (deltas.token, deltas.offset, deltas.text) == (quick.token.number, 0, "anew")
+
+    async def test_nothing_beyond_a_piece_that_was_lost_is_told(self, desk: Desk) -> None:
+        request = await desk.accept()
+        claim = await desk.claim(request)
+        await desk.own.append_delta(claim, 0, "One")
+        await desk.own.append_delta(claim, 8, ", three")
+        deltas = await desk.own.read_deltas(request.request_id, 0, 0)
+        assert (deltas.token, deltas.offset, deltas.text) == (claim.token.number, 0, "One")
+        assert (await desk.own.read_deltas(request.request_id, claim.token.number, 3)).text == ""
+
+    async def test_a_stale_claim_is_told_that_its_piece_was_not_kept(self, desk: Desk) -> None:
+        request = await desk.accept()
+        slow = await desk.claim(request)
+        await desk.own.append_delta(slow, 0, "from the slow one")
+        desk.clock.pass_(31 * SECOND)
+        await desk.look(request)
+        await desk.claim(request, quarantine=True)
+        assert await desk.own.append_delta(slow, 0, "from the slow one") == 0
 
     async def test_a_claim_knows_whether_anyone_listens(self, desk: Desk) -> None:
         quiet = await desk.accept()

@@ -1,36 +1,41 @@
 """Processes that end themselves, without warning, at a named point of a turn.
 
-    python -m tests.support.crashing worker POINT      a chat worker
-    python -m tests.support.crashing web               a web process, killed between accept and wake
+    python -m tests.support.crashing worker ROLE POINT [FILE]    a worker; it works once there is such a file
+    python -m tests.support.crashing web                         a web process, killed between accept and wake
 
-Only turns whose message holds CRASH are hit. The points are wrapped around the adapters in the composition root;
-the product knows nothing of them.
+With a FILE, a worker that is wanted later begins at once: starting Python takes longer than most of what is tested.
+Only turns whose message, and summaries whose text, holds CRASH are hit. The points are wrapped around the adapters in
+the composition root; the product knows nothing of them.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from celery import Celery
 
 from api.asgi import Application
-from shared.broker import EventPublisher, Waker, make_celery
+from shared.broker import Publisher, Waker, make_celery
 from shared.claude import Claude
 from shared.ids import SessionRef
 from shared.prompt import Prompt, Reply
 from shared.settings import Settings, load_settings
 from shared.storage.contract import TenantStore
-from shared.storage.types import Claim, Committed, NotClaimed, Outcome
+from shared.storage.types import Claim, Committed, NotClaimed, Outcome, SummaryClaim, SummaryOutcome
+from tests.support.waiting import wait_for
 from worker.main import arguments, create_app
 from worker.runtime import Adapters, real_adapters
 
 CRASH = "CRASH"
 POISON = "POISON"
+SUMMARY_POINTS = ("before-summary", "after-summary")
 POINTS = ("after-claim", "during-call", "before-commit", "after-commit", "before-announce", "before-strike")
 
 
@@ -61,6 +66,15 @@ class CrashingTenantStore:
             die()
         done = await self._real.commit(claim, outcome)
         if self._point == "after-commit" and hit:
+            die()
+        return done
+
+    async def end_summary(self, claim: SummaryClaim, outcome: SummaryOutcome) -> Committed:
+        hit = CRASH in (outcome.summary or "")
+        if self._point == "before-summary" and hit:
+            die()
+        done = await self._real.end_summary(claim, outcome)
+        if self._point == "after-summary" and hit:
             die()
         return done
 
@@ -101,11 +115,14 @@ class CrashingClaude:
 
         return await self._real.ask(prompt, hear)
 
+    async def count(self, prompt: Prompt) -> int:
+        return await self._real.count(prompt)
+
     async def close(self) -> None:
         await self._real.close()
 
 
-class CrashingPublisher(EventPublisher):
+class CrashingPublisher:
     """A publisher that dies instead of publishing."""
 
     def publish(self, events: Any) -> None:
@@ -124,9 +141,8 @@ def crashing_adapters(point: str) -> Adapters:
     """Return the real adapters with one crash among them."""
     real = real_adapters()
 
-    def publisher(app: Celery, settings: Settings) -> EventPublisher:
-        kind = CrashingPublisher if point == "before-announce" else EventPublisher
-        return kind(app, settings.event_queues)
+    def publisher(app: Celery, settings: Settings) -> Publisher:
+        return CrashingPublisher() if point == "before-announce" else real.make_publisher(app, settings)
 
     return Adapters(
         open_store=lambda settings: CrashingStore(real.open_store(settings), point),
@@ -146,8 +162,13 @@ def main() -> None:
     if sys.argv[1] == "web":
         uvicorn.run(create_crashing_web, factory=True, port=settings.port, log_config=None)
     else:
-        role, point = sys.argv[2:4]
-        create_app(settings, crashing_adapters(point)).start(arguments(role, settings))
+        role, point, *files = sys.argv[2:]
+        app = create_app(settings, crashing_adapters(point))
+        if settings.store_kind == "dynamodb":
+            importlib.import_module("shared.storage.dynamodb.store")
+        for file in files:
+            wait_for(f"{file} to be there", Path(file).exists, 600)
+        app.start(arguments(role, settings))
 
 
 if __name__ == "__main__":

@@ -9,33 +9,53 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import httpx2
 from kombu import Connection, Consumer, Queue
+from kombu.exceptions import OperationalError
 
 from cli.embedded import free_port
 from shared.broker import EVENTS
 from simulator.client import SimulatorControl
-from tests.support.valkey import Valkey
 from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 
 
+class Store(Protocol):
+    """A server that a test stores in."""
+
+    def as_store(self) -> Mapping[str, str]:
+        """Return the settings that make it the store."""
+
+
+class Broker(Protocol):
+    """A server that a test wakes workers through."""
+
+    def as_broker(self) -> Mapping[str, str]:
+        """Return the settings that make it the broker."""
+
+    def purge(self, queue: str) -> None:
+        """Empty a queue."""
+
+    def waiting(self, queue: str) -> int:
+        """Return how many messages wait in a queue."""
+
+
 class Stack:
     """A store, a broker and whichever processes a test starts; everything is ended with it."""
 
-    def __init__(self, folder: Path, store: Valkey, broker: Valkey | None = None, **settings: str) -> None:
+    def __init__(self, folder: Path, store: Store, broker: Broker | None = None, **settings: str) -> None:
         self.store = store
-        self.broker = broker or store
+        self.broker = broker or cast("Broker", store)
         self.folder = folder
         self.web_port, self.simulator_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.web_port}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.settings = {
-            "REDIS_URL": store.url(0),
-            "BROKER_URL": self.broker.url(1),
+            **store.as_store(),
+            **self.broker.as_broker(),
             "PORT": str(self.web_port),
             "SIMULATOR_URL": f"http://127.0.0.1:{self.simulator_port}",
             "DATA_DIR": str(folder),
@@ -77,14 +97,14 @@ class Stack:
 
     def start_all(self) -> None:
         """Start every process of a deployment."""
-        for role in ("chat", "quarantine", "maintenance", "beat"):
+        for role in ("chat", "quarantine", "maintenance", "summaries", "beat"):
             self.start(role, "worker", role)
         self.start_web()
         self.wait_worker("chat", "maintenance")
 
     def start_healer(self) -> None:
         """Start one worker for everything but chat, quarantine and maintenance, and a beat."""
-        arguments = ("--pool=threads", "--concurrency=20", "--queues=quarantine,maintenance")
+        arguments = ("--pool=threads", "--concurrency=20", "--queues=quarantine,maintenance,summaries")
         self.start("healer", "tests.support.all_queues", *arguments)
         self.start("beat", "worker", "beat")
 
@@ -101,6 +121,14 @@ class Stack:
         process = self._processes[name]
         _signal(process, number)
         return process.wait(60)
+
+    def started(self, name: str) -> bool:
+        """Return whether a process of this name was started and runs."""
+        return name in self._processes and self.alive(name)
+
+    def alive(self, *names: str) -> bool:
+        """Return whether processes run that were started once."""
+        return all(self._processes[name].poll() is None for name in names)
 
     def died(self, name: str, seconds: float = 30) -> int:
         """Wait until a process has ended by itself; return its exit code."""
@@ -140,21 +168,35 @@ class Stack:
         return [(message["role"], message["content"]) for message in found]
 
 
-class EventLog:
-    """Hears every event on the exchange, from a queue of its own."""
+class Heard:
+    """Events that were heard so far."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
-        self._connection = Connection(url)
-        self._stop = threading.Event()
-        self._bound = threading.Event()
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-        assert self._bound.wait(15)
 
     def of(self, request_id: str) -> list[dict[str, Any]]:
         """Return the events of a request so far."""
         return [event for event in self.events if event["data"].get("requestId") == request_id]
+
+    def listen(self) -> None:
+        """Take what has come, where nobody does so all the time."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+class EventLog(Heard):
+    """Hears every event on the exchange, from a queue of its own, which lasts as long as this or, `lasting`, longer."""
+
+    def __init__(self, url: str, *, lasting: bool = False) -> None:
+        super().__init__()
+        self._queue = Queue("test-events", EVENTS, routing_key="#", durable=lasting, auto_delete=not lasting)
+        self._connection = Connection(url)
+        self._stop = threading.Event()
+        self._bound = threading.Event()
+        self._thread = threading.Thread(target=self._listen_again, daemon=True)
+        self._thread.start()
+        assert self._bound.wait(15)
 
     def close(self) -> None:
         """Stop listening."""
@@ -162,9 +204,16 @@ class EventLog:
         self._thread.join(10)
         self._connection.release()
 
+    def _listen_again(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._listen()
+            except (OperationalError, *self._connection.connection_errors):
+                self._connection.collect()
+                self._stop.wait(0.1)
+
     def _listen(self) -> None:
-        queue = Queue("test-events", EVENTS, routing_key="#", auto_delete=True)
-        with Consumer(self._connection, [queue], callbacks=[self._take], accept=["application/cloudevents+json"]):
+        with Consumer(self._connection, [self._queue], callbacks=[self._take], accept=["application/cloudevents+json"]):
             self._bound.set()
             while not self._stop.is_set():
                 try:

@@ -50,6 +50,24 @@ class Valkey:
         """Return the address of one of its databases."""
         return f"redis://127.0.0.1:{self.port}/{database}"
 
+    def as_store(self) -> dict[str, str]:
+        """Return the settings that make it the store."""
+        return {"REDIS_URL": self.url(0)}
+
+    def as_broker(self) -> dict[str, str]:
+        """Return the settings that make it the broker."""
+        return {"BROKER_URL": self.url(1)}
+
+    def purge(self, queue: str) -> None:
+        """Empty a queue of the broker."""
+        with self.client(1) as client:
+            client.delete(queue)
+
+    def waiting(self, queue: str) -> int:
+        """Return how many messages wait in a queue of the broker."""
+        with self.client(1) as client:
+            return int(client.llen(queue))
+
     def client(self, database: int = 0) -> redis.Redis:
         """Return a client of one of its databases."""
         return redis.Redis(port=self.port, db=database, decode_responses=True)

@@ -1,116 +1,40 @@
-"""API keys: an API key is a tenant. Only hashes are kept.
-
-    cmk_<key id: 16 hex>_<secret: 43 characters, 256 random bits>
-
-The key id finds the record in one step; the secret is compared in constant time, against a record that is no one's
-where the id is unknown. A secret of 256 random bits needs no slow hash.
-"""
+"""Where API keys are kept on Redis: one hash, record by key id."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
-import secrets
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 
 from redis.asyncio import Redis
 
-from shared.clock import Clock
-from shared.models import Model
-from shared.storage.keys import ACCESS_KEYS, valid_tenant
+from shared.storage.keys import ACCESS_KEYS
 from shared.storage.redis.client import Client
 
-KeyRole = Literal["tenant", "operator"]
 Answer = TypeVar("Answer")
 
-_KEY = re.compile(r"cmk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
+class RedisVault:
+    """Implements `shared.storage.access.KeyVault`."""
 
-class ApiKey(Model):
-    """An API key's record. `role` operator acts for any tenant it names; tenant only for its own."""
-
-    key_id: str
-    secret_hash: str
-    tenant: str
-    role: KeyRole
-    label: str | None = None
-    created_at: datetime
-    revoked_at: datetime | None = None
-
-
-_NOBODY = hashlib.sha256(b"").hexdigest()
-
-
-class AccessKeys:
-    """The deployment's API keys."""
-
-    def __init__(self, client: Client, clock: Clock) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._clock = clock
 
-    async def create(self, tenant: str, role: KeyRole, label: str | None) -> tuple[ApiKey, str]:
-        """Make a key; return its record and its text, which is shown this once and never kept.
+    async def read(self, key_id: str) -> str | None:
+        """See `KeyVault.read`."""
+        return await self._ask(lambda redis: cast("Awaitable[str | None]", redis.hget(ACCESS_KEYS, key_id)))
 
-        Raises:
-            ValueError: the tenant's name will not do.
+    async def write(self, key_id: str, record: str) -> None:
+        """See `KeyVault.write`."""
+        await self._ask(lambda redis: redis.hset(ACCESS_KEYS, key_id, record))
 
-        """
-        if not valid_tenant(tenant):
-            message = (
-                f"a tenant is 1-63 lower-case letters, digits and hyphens, not beginning with a hyphen: {tenant!r}"
-            )
-            raise ValueError(message)
-        key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-        record = ApiKey(
-            key_id=key_id,
-            secret_hash=_hash(secret),
-            tenant=tenant,
-            role=role,
-            label=label,
-            created_at=self._clock(),
-        )
-        await self._write(record)
-        return record, f"cmk_{key_id}_{secret}"
-
-    async def list(self) -> list[ApiKey]:
-        """Return every key, revoked ones too, oldest first."""
+    async def all(self) -> list[str]:
+        """See `KeyVault.all`."""
         found = await self._ask(lambda redis: cast("Awaitable[dict[str, str]]", redis.hgetall(ACCESS_KEYS)))
-        return sorted((ApiKey.model_validate_json(raw) for raw in found.values()), key=lambda key: key.created_at)
+        return list(found.values())
 
-    async def any(self) -> bool:
-        """Return whether a key was ever made; if so, every request needs one."""
-        return await self._ask(lambda redis: redis.hlen(ACCESS_KEYS)) > 0
-
-    async def revoke(self, key_id: str) -> ApiKey | None:
-        """Revoke a key; return its record, None where there is no such key."""
-        record = await self._read(key_id)
-        if record is None:
-            return None
-        revoked = record if record.revoked_at else record.model_copy(update={"revoked_at": self._clock()})
-        await self._write(revoked)
-        return revoked
-
-    async def find(self, text: str) -> ApiKey | None:
-        """Return the record of a key as presented; None when it is malformed, unknown, wrong or revoked."""
-        match = _KEY.fullmatch(text)
-        key_id, secret = match.groups() if match else ("0" * 16, "")
-        record = await self._read(key_id)
-        right = hmac.compare_digest(record.secret_hash if record else _NOBODY, _hash(secret))
-        return record if record and right and match and record.revoked_at is None else None
-
-    async def _read(self, key_id: str) -> ApiKey | None:
-        raw = await self._ask(lambda redis: cast("Awaitable[str | None]", redis.hget(ACCESS_KEYS, key_id)))
-        return ApiKey.model_validate_json(raw) if raw else None
-
-    async def _write(self, record: ApiKey) -> None:
-        await self._ask(lambda redis: redis.hset(ACCESS_KEYS, record.key_id, record.model_dump_json()))
+    async def count(self) -> int:
+        """See `KeyVault.count`."""
+        return int(await self._ask(lambda redis: redis.hlen(ACCESS_KEYS)))
 
     async def _ask(self, ask: Callable[[Redis], Awaitable[Answer]]) -> Answer:
         return await self._client.call(lambda: ask(self._client.redis))
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

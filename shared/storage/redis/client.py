@@ -35,8 +35,10 @@ _AWAY = (
 )
 # Answers of a server that is there, but cannot keep a write, or answer at all, for now.
 _AWAY_ANSWERS = ("NOREPLICAS", "MISCONF", "BUSY", "LOADING")
-# Scripts of a tenant as a whole, which lies in no bucket.
-OUTSIDE_BUCKETS = frozenset({"put_instructions"})
+# Scripts of a tenant, or the deployment, as a whole, which lie in no bucket.
+OUTSIDE_BUCKETS = frozenset({"calibrate", "put_instructions", "put_part"})
+# Scripts that work on memory entries.
+ON_ENTRIES = frozenset({"delete_memory", "delete_session", "extract_memory", "load_memory", "put_memory", "redact"})
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 
@@ -71,6 +73,13 @@ class Client:
             return cast("list[Any]", await script(keys=[key], args=arguments))
 
         return await self.call(ask)
+
+    async def now(self) -> int:
+        """Return the server's time, in milliseconds since the epoch."""
+        if self._store_clock is not None:
+            return self._store_clock()
+        seconds, micros = await self.call(self.redis.time)
+        return int(seconds) * 1000 + int(micros) // 1000
 
     async def call(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return what `ask` returns; ask again while the server is away, until patience ends.
@@ -134,4 +143,6 @@ def script_source(name: str) -> str:
     """Return the text of a script behind the clock, and behind the prelude where it works on a bucket."""
     folder = resources.files(__package__) / "lua"
     parts = ["clock", name] if name in OUTSIDE_BUCKETS else ["clock", "prelude", name]
+    if name in ON_ENTRIES:
+        parts.insert(-1, "entries")
     return "".join((folder / f"{part}.lua").read_text("utf-8") for part in parts)

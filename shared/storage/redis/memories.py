@@ -6,23 +6,24 @@ import secrets
 from typing import Any, cast
 
 from shared.clock import from_ms
-from shared.errors import MemoryFull, UnknownMemory
+from shared.errors import BadCursor, MemoryFull, UnknownMemory
 from shared.ids import bucket_of
 from shared.models import AgentInstructions, MemoryEntry, Scope
+from shared.storage import records
 from shared.storage.keys import agent_key
 from shared.storage.redis import codec
-from shared.storage.redis.sessions import BadCursor
 from shared.storage.redis.turns import RedisScripts
-from shared.storage.types import Page
+from shared.storage.types import NO_FACTS, EntryFacts, Page, Remembered, SummaryClaim
 
 VERSIONS_KEPT = 20
+_INSTRUCTIONS = ("text", "version", "updated", "extraction")
 
 
 class RedisMemories(RedisScripts):
     """Implements `shared.storage.contract.Memories`."""
 
     async def put_memory(
-        self, customer_id: str, key: str, value: Any, scope: Scope, source: str
+        self, customer_id: str, key: str, value: Any, scope: Scope, facts: EntryFacts = NO_FACTS
     ) -> tuple[MemoryEntry, bool]:
         """See `Memories.put_memory`."""
         answer = await self._run_once(
@@ -30,16 +31,36 @@ class RedisMemories(RedisScripts):
             bucket_of(self.tenant, customer_id),
             **codec.customer(customer_id),
             key=key,
-            raw=codec.dump(value),
+            raw=records.dump(value),
             scope=scope,
-            source=source,
+            facts=records.fact_fields(facts),
             keep=VERSIONS_KEPT,
             max_entries=self._limits.memory_max_entries,
         )
         if answer[0] == "full":
             raise MemoryFull
         history = answer[2] if len(answer) > 2 else None  # noqa: PLR2004 - absent where there is no history
-        return codec.memory(answer[1], history), answer[0] == "created"
+        return records.memory(answer[1], history), answer[0] == "created"
+
+    async def extract_memory(
+        self, claim: SummaryClaim, key: str, value: Any, scope: Scope, facts: EntryFacts
+    ) -> Remembered:
+        """See `Memories.extract_memory`."""
+        answer = await self._run(
+            "extract_memory",
+            claim.ref.bucket,
+            session=claim.ref.session_id,
+            token=claim.token.number,
+            nonce=claim.token.nonce,
+            key=key,
+            raw=records.dump(value),
+            scope=scope,
+            facts=records.fact_fields(facts),
+            keep=VERSIONS_KEPT,
+            max_entries=self._limits.memory_max_entries,
+        )
+        verdict: Remembered = answer[0]
+        return verdict
 
     async def memories(
         self, customer_id: str, scope: Scope | None, key: str | None, limit: int, cursor: str | None
@@ -56,7 +77,7 @@ class RedisMemories(RedisScripts):
             limit=limit,
             offset=int(cursor or 0),
         )
-        items = tuple(codec.memory(found[0], found[1] if len(found) > 1 else None) for found in answer[1])
+        items = tuple(records.memory(found[0], found[1] if len(found) > 1 else None) for found in answer[1])
         return Page(items, str(answer[2]) if int(answer[2]) >= 0 else None)
 
     async def delete_memory(self, customer_id: str, key: str) -> None:
@@ -72,16 +93,27 @@ class RedisMemories(RedisScripts):
         redis = self._client.redis
 
         async def ask() -> list[str | None]:
-            return cast("list[str | None]", await redis.hmget(agent_key(self.tenant), ["text", "version", "updated"]))
+            return cast("list[str | None]", await redis.hmget(agent_key(self.tenant), _INSTRUCTIONS))
 
-        text, version, updated = await self._client.call(ask)
+        text, version, updated, extraction = await self._client.call(ask)
         if text is None or version is None or updated is None:
             return None
-        return AgentInstructions(instructions=text, version=int(version), updated_at=from_ms(int(updated)))
+        return AgentInstructions(
+            instructions=text,
+            extraction=None if extraction is None else extraction == "1",
+            version=int(version),
+            updated_at=from_ms(int(updated)),
+        )
 
-    async def put_instructions(self, text: str) -> AgentInstructions:
+    async def put_instructions(self, text: str, *, extraction: bool | None = None) -> AgentInstructions:
         """See `Memories.put_instructions`."""
         answer = await self._client.run(
-            "put_instructions", agent_key(self.tenant), op=secrets.token_hex(8), text=text, keep=VERSIONS_KEPT
+            "put_instructions",
+            agent_key(self.tenant),
+            op=secrets.token_hex(8),
+            text=text,
+            extraction=None if extraction is None else int(extraction),
+            keep=VERSIONS_KEPT,
         )
-        return AgentInstructions(instructions=text, version=int(answer[0]), updated_at=from_ms(int(answer[1])))
+        version, moment = int(answer[0]), from_ms(int(answer[1]))
+        return AgentInstructions(instructions=text, extraction=extraction, version=version, updated_at=moment)

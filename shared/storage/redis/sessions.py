@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
-from shared.clock import LAST_MS, to_ms
-from shared.errors import ConversationMoved, Refusal, UnknownRequest
+from shared.clock import to_ms
+from shared.errors import ConversationMoved, UnknownMessage, UnknownRequest
 from shared.ids import bucket_in, bucket_of
 from shared.models import ChatRequest, Failure, Message, Session
+from shared.storage import records
+from shared.storage.cursors import read_session_cursor, session_cursor
 from shared.storage.redis import codec
 from shared.storage.redis.turns import RedisScripts
 from shared.storage.types import NewSession, Page, SessionPatch
 
 DELETED = Failure(type="session-deleted", detail="The session was deleted before this request was answered.")
-
-
-class BadCursor(Refusal):
-    """The cursor is not one this service gave. Begin again without it."""
 
 
 class RedisSessions(RedisScripts):
@@ -30,18 +25,18 @@ class RedisSessions(RedisScripts):
             session_id,
             **codec.customer(new.customer_id),
             conversation=new.conversation_id,
-            head=codec.head_fields(new),
+            head=codec.flat(records.head_fields(new)),
         )
-        return codec.session(session_id, codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
+        return records.session(session_id, codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
 
     async def session(self, session_id: str) -> Session:
         """See `Sessions.session`."""
         answer = await self._run_session("read_session", session_id)
-        return codec.session(session_id, codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
+        return records.session(session_id, codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
 
     async def sessions(self, customer_id: str, limit: int, cursor: str | None) -> Page[Session]:
         """See `Sessions.sessions`."""
-        before_time, before_id = _read_cursor(cursor) if cursor else (None, None)
+        before_time, before_id = read_session_cursor(cursor) if cursor else (None, None)
         answer = await self._run(
             "list_sessions",
             bucket_of(self.tenant, customer_id),
@@ -51,12 +46,12 @@ class RedisSessions(RedisScripts):
             before_id=before_id,
         )
         found = [
-            codec.session(identifier, codec.pairs(head), int(tickets), int(answer[1]))
+            records.session(identifier, codec.pairs(head), int(tickets), int(answer[1]))
             for identifier, head, tickets in answer[2]
         ]
         items = tuple(found[:limit])
         more = len(found) > limit
-        return Page(items, _cursor(items[-1]) if more else None)
+        return Page(items, session_cursor(items[-1]) if more else None)
 
     async def messages(self, session_id: str, limit: int, after: int) -> Page[Message]:
         """See `Sessions.messages`."""
@@ -75,10 +70,17 @@ class RedisSessions(RedisScripts):
         )
         return message.model_copy(update={"seq": int(answer[1])})
 
+    async def redact(self, session_id: str, seq: int) -> Message:
+        """See `Sessions.redact`."""
+        answer = await self._run_session("redact", session_id, seq=seq)
+        if answer[0] == "no message":
+            raise UnknownMessage
+        return codec.message(answer[1])
+
     async def update_session(self, session_id: str, patch: SessionPatch) -> Session:
         """See `Sessions.update_session`."""
         await self._mark(session_id)
-        tags = codec.dump(list(patch.tags)) if patch.tags is not None else None
+        tags = records.dump(list(patch.tags)) if patch.tags is not None else None
         answer = await self._run_session(
             "update_session",
             session_id,
@@ -87,7 +89,7 @@ class RedisSessions(RedisScripts):
         )
         if answer[0] == "moved":
             raise ConversationMoved
-        return codec.session(session_id, codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
+        return records.session(session_id, codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
 
     async def delete_session(self, session_id: str) -> None:
         """See `Sessions.delete_session`."""
@@ -108,21 +110,4 @@ class RedisSessions(RedisScripts):
         answer = await self._run("read_request", bucket, request=request_id)
         if answer[0] == "unknown":
             raise UnknownRequest
-        return codec.request(request_id, codec.pairs(answer[1]))
-
-
-def _cursor(last: Session) -> str:
-    text = f"{to_ms(last.created_at)} {last.id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        time, identifier = text.split(" ")
-        milliseconds = int(time)
-    except (binascii.Error, ValueError) as error:
-        raise BadCursor from error
-    if not 0 <= milliseconds < LAST_MS:
-        raise BadCursor
-    return milliseconds, identifier
+        return records.request(request_id, codec.pairs(answer[1]))

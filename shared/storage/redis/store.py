@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Self, cast
 
 import structlog
@@ -11,17 +12,22 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from shared.clock import Clock, system_clock
+from shared.clock import Clock, from_ms, system_clock
 from shared.ids import SessionRef, all_buckets
-from shared.storage.keys import BUCKETS, FINISHED_CHANNEL, LISTEN_CHANNEL, wake_key
-from shared.storage.redis import codec
-from shared.storage.redis.access import AccessKeys
+from shared.storage import records
+from shared.storage.access import AccessKeys
+from shared.storage.keys import BUCKETS, CALIBRATION, FINISHED_CHANNEL, LISTEN_CHANNEL, wake_key
+from shared.storage.redis.access import RedisVault
+from shared.storage.redis.batches import RedisBatches, running
 from shared.storage.redis.client import Client, connect
+from shared.storage.redis.counters import RedisCounters
+from shared.storage.redis.indexes import RedisIndexes
 from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.memories import RedisMemories
 from shared.storage.redis.sessions import RedisSessions
+from shared.storage.redis.summaries import RedisSummaries, SummaryWork
 from shared.storage.redis.turns import RedisTurns
-from shared.storage.types import Limits, OutboxRow
+from shared.storage.types import Calibrated, DueSummary, Limits, OutboxRow, RunningPart
 
 LONGEST_BACKOFF_MS = 300_000
 RESUBSCRIBE_SECONDS = 0.5
@@ -31,7 +37,9 @@ ANSWER_SECONDS = 5.0
 log = structlog.get_logger()
 
 
-class RedisTenantStore(RedisTurns, RedisSessions, RedisMemories):
+class RedisTenantStore(
+    RedisTurns, RedisSessions, RedisMemories, RedisSummaries, RedisIndexes, RedisBatches, RedisCounters
+):
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
 
 
@@ -39,10 +47,11 @@ class RedisStore:
     """Implements `shared.storage.contract.Store`."""
 
     def __init__(self, client: Client, limits: Limits, clock: Clock = system_clock) -> None:
-        self.access = AccessKeys(client, clock)
+        self.access = AccessKeys(RedisVault(client), clock)
         self.limits = limits
         self._client = client
         self._marks = BucketMarks(client)
+        self._summaries = SummaryWork(client, limits)
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,12 +97,50 @@ class RedisStore:
         answer = await self._client.run(
             "take_rows", wake_key(bucket), tenant="-", limit=limit, lease=self.limits.announce_grace_ms
         )
-        return [codec.row(raw, bucket) for raw in answer[1]]
+        return [records.row(raw, bucket) for raw in answer[1]]
 
     async def strike(self, bucket: str, row_ids: Sequence[str]) -> None:
         """See `Store.strike`."""
         if row_ids:
             await self._client.run("strike", wake_key(bucket), tenant="-", rows=list(row_ids))
+
+    async def due_summaries(self, bucket: str, limit: int) -> list[DueSummary]:
+        """See `Store.due_summaries`."""
+        return await self._summaries.due(bucket, limit)
+
+    async def launch_summary(self, ref: SessionRef) -> bool:
+        """See `Store.launch_summary`."""
+        return await self._summaries.launch(ref)
+
+    async def summaries_in_flight(self) -> list[SessionRef]:
+        """See `Store.summaries_in_flight`."""
+        return await self._summaries.in_flight()
+
+    async def running_parts(self) -> list[RunningPart]:
+        """See `Store.running_parts`."""
+        return await running(self._client)
+
+    async def now(self) -> datetime:
+        """See `Store.now`."""
+        return from_ms(await self._client.now())
+
+    async def calibration(self) -> dict[str, Calibrated]:
+        """See `Store.calibration`."""
+        kept = await self._client.call(
+            lambda: cast("Awaitable[dict[str, str]]", self._client.redis.hgetall(CALIBRATION))
+        )
+        split = {model: text.split(" ", 1) for model, text in kept.items()}
+        return {model: Calibrated(value, int(version)) for model, (version, value) in split.items()}
+
+    async def calibrate(self, model: str, value: str, version: int) -> bool:
+        """See `Store.calibrate`."""
+        answer = await self._client.run("calibrate", CALIBRATION, model=model, value=value, version=version)
+        return bool(answer[0])
+
+    async def sweep(self, bucket: str, limit: int) -> int:
+        """See `Store.sweep`. Redis does so by itself: keys end with their TTL, and a deletion is one script."""
+        del bucket, limit
+        return 0
 
     def finished(self) -> AsyncIterator[str]:
         """See `Store.finished`."""

@@ -16,6 +16,7 @@ from shared.errors import (
     UnknownSession,
 )
 from shared.ids import SessionRef, bucket_in, bucket_of
+from shared.storage import records
 from shared.storage.keys import idempotency_key, wake_key
 from shared.storage.redis import codec
 from shared.storage.redis.client import Client
@@ -24,6 +25,7 @@ from shared.storage.types import (
     Claim,
     Committed,
     Deltas,
+    IndexMark,
     Limits,
     NewRequest,
     NewSession,
@@ -101,8 +103,8 @@ class RedisTurns(RedisScripts):
             session=request.session_id,
             conversation=request.conversation_id,
             new_session=new_session_id,
-            head=codec.head_fields(NewSession(request.customer_id, request.conversation_id)),
-            fields=codec.request_fields(request),
+            head=codec.flat(records.head_fields(NewSession(request.customer_id, request.conversation_id))),
+            fields=codec.flat(records.request_fields(request)),
         )
         if answer[0] in REFUSALS:
             raise REFUSALS[answer[0]]
@@ -122,18 +124,24 @@ class RedisTurns(RedisScripts):
         )
         if answer[0] != "claimed":
             return NotClaimed(answer[0])
-        _, now, number, head, request_id, record, messages, below, memory, listening, deaths, tickets = answer
+        _, now, number, head, request_id, record, messages, below, memory, *more = answer
+        listening, deaths, tickets, digests, pinned, mark = more
         return Claim(
             ref=ref,
             token=Token(int(number), nonce),
-            session=codec.session(ref.session_id, codec.pairs(head), int(tickets), int(now)),
-            request=codec.request(request_id, codec.pairs(record)),
-            history=codec.readable(codec.message, reversed(messages)),
+            session=records.session(ref.session_id, codec.pairs(head), int(tickets), int(now)),
+            request=records.request(request_id, codec.pairs(record)),
+            history=records.readable(codec.message, reversed(messages)),
             history_complete=int(below) == 0,
-            memory=codec.readable(codec.memory, (raw for raw in memory if raw)),
+            memory=records.readable(records.memory, (raw for raw in memory if raw)),
             now=from_ms(int(now)),
             listening=bool(listening),
             condemned=int(deaths) >= self._limits.poison_limit,
+            pin=codec.pairs(head).get("pin"),
+            summary=records.summary(codec.pairs(head)),
+            digests=records.readable(records.digest, digests),
+            index=IndexMark(*map(int, mark)) if mark else None,
+            pinned_summary=codec.summary(pinned) if pinned else None,
         )
 
     async def renew(self, claim: Claim) -> bool | None:
@@ -153,13 +161,15 @@ class RedisTurns(RedisScripts):
             "commit",
             claim,
             asked=outcome.asked,
+            pin=outcome.pin,
+            pinned_summary=outcome.pinned_summary,
             messages=[codec.message_raw(message) for message in stored],
-            fields=codec.outcome_fields(outcome),
+            fields=codec.flat(records.outcome_fields(outcome)),
             event="chat.reply.completed" if outcome.result else "chat.reply.failed",
         )
         if answer[0] != "committed":
             return Committed(answer[0])
-        return Committed("committed", (codec.row(answer[1], claim.ref.bucket),), more=int(answer[2]) > 0)
+        return Committed("committed", (records.row(answer[1], claim.ref.bucket),), more=int(answer[2]) > 0)
 
     async def append_delta(self, claim: Claim, offset: int, text: str) -> int:
         """See `Turns.append_delta`."""

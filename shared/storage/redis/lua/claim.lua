@@ -44,13 +44,15 @@ head.lease = now + P.lease
 redis.call('HSET', session_key(P.session), 'lease', head.lease)
 set_wake(P.session, head)
 
--- Newest messages first, in steps, until the session's budget is full or the count is reached.
+-- Newest messages first, in steps, until the session's budget is full or the count is reached. A message fills a
+-- quarter of it at most (`weight_of`).
 local messages, tokens = {}, 0
 local budget = redis.call('HGET', session_key(P.session), 'budget')
 if budget then
   budget = cjson.decode(budget)
   P.read_tokens = budget.max - budget.reserve
 end
+local most = math.ceil(P.read_tokens / 4)
 local seq = number(redis.call('HGET', session_key(P.session), 'messages'))
 while seq > 0 and #messages < P.read_messages and tokens < P.read_tokens do
   local fields = {}
@@ -58,7 +60,7 @@ while seq > 0 and #messages < P.read_messages and tokens < P.read_tokens do
   for index, raw in ipairs(redis.call('HMGET', session_key(P.session, 'msg'), unpack(fields))) do
     if raw and #messages < P.read_messages and tokens < P.read_tokens then
       messages[#messages + 1] = fields[index] .. '|' .. raw
-      tokens = tokens + number(string.match(raw, '^(%d+)|'))
+      tokens = tokens + math.min(most, number(string.match(raw, '^(%d+)|')))
     end
     seq = fields[index] - 1
     if #messages >= P.read_messages or tokens >= P.read_tokens then break end
@@ -71,7 +73,27 @@ if P.read_memory > 0 then
   if #keys > 0 then memory = redis.call('HMGET', customer_key(head.customer_key, 'mem'), unpack(keys)) end
 end
 
+local digests = {}
+if P.read_digests > 0 then
+  -- One more is read: this session's own, of before it was reopened, is passed over.
+  local ids = redis.call('ZREVRANGE', customer_key(head.customer_key, 'digorder'), 0, P.read_digests)
+  if #ids > 0 then
+    for index, raw in ipairs(redis.call('HMGET', customer_key(head.customer_key, 'dig'), unpack(ids))) do
+      if raw and ids[index] ~= P.session and #digests < P.read_digests then digests[#digests + 1] = { ids[index], raw } end
+    end
+  end
+end
+
+-- The summary that the pin builds on, where it was rewritten since: versions follow each other without a gap.
+local pinned = false
+local versions = redis.call('HMGET', session_key(P.session), 'pin_summary', 'sum_version')
+local since = number(versions[2]) - number(versions[1])
+if number(versions[1]) > 0 and since > 0 then
+  pinned = redis.call('LINDEX', session_key(P.session, 'sums'), since - 1)
+end
+
+local mark = redis.call('HMGET', customer_key(head.customer_key, 'idx'), '#epoch', '#version')
 return { 'claimed', now, token, redis.call('HGETALL', session_key(P.session)), request,
   redis.call('HGETALL', record), messages, seq, memory,
   redis.call('EXISTS', request_key(request) .. ':listen'), deaths,
-  redis.call('LLEN', session_key(P.session, 'in')) }
+  redis.call('LLEN', session_key(P.session, 'in')), digests, pinned, mark[2] and mark or {} }

@@ -11,6 +11,7 @@ if number(head.token) ~= P.token or head.nonce ~= P.nonce then return { 'stale' 
 if redis.call('LINDEX', session_key(P.session, 'in'), 0) ~= P.request then return { 'stale' } end
 
 for _, raw in ipairs(P.messages) do append(P.session, raw) end
+if P.pin then redis.call('HSET', session_key(P.session), 'pin', P.pin, 'pin_summary', P.pinned_summary) end
 redis.call('LPOP', session_key(P.session, 'in'))
 drain(P.session)
 if P.asked then redis.call('HINCRBY', record, 'attempts', 1) end
@@ -22,6 +23,7 @@ redis.call('HSET', record, unpack(P.fields))
 redis.call('HSET', record, 'finished', now, 'claimed', '', 'cause', '', 'row', row,
   'committed', P.token .. '.' .. P.nonce)
 redis.call('PEXPIRE', record, P.request_retention)
+schedule(P.session)
 keep(P.session, head)
 set_wake(P.session, head)
 redis.call('PUBLISH', 'cm:finished', P.request)

@@ -1,7 +1,10 @@
--- Remove a memory entry and its history.
+-- Remove a memory entry and its history; that it was removed is remembered, for what is extracted later.
 return once(function()
-  local removed = redis.call('HDEL', customer_key(P.customer_key, 'mem'), P.key)
-  redis.call('HDEL', customer_key(P.customer_key, 'memhistory'), P.key)
-  redis.call('ZREM', customer_key(P.customer_key, 'memorder'), P.key)
-  return { removed == 1 and 'deleted' or 'unknown' }
+  local ck, gone = P.customer_key, customer_key(P.customer_key, 'memgone')
+  if redis.call('HEXISTS', entries_key(ck), P.key) == 0 then return { 'unknown' } end
+  drop_entry(ck, P.key)
+  redis.call('ZADD', gone, now, P.key)
+  redis.call('ZREMRANGEBYRANK', gone, 0, -MOST_GONE - 1)
+  if P.retention == 0 then redis.call('PERSIST', gone) else redis.call('PEXPIRE', gone, P.retention) end
+  return { 'deleted' }
 end)

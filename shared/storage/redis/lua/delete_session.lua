@@ -33,6 +33,11 @@ return once(function()
   end
   redis.call('ZREM', customer_key(head.customer_key, 'ses'), P.session)
   redis.call('ZREM', wake_key, P.tenant .. '/' .. P.session)
+  redis.call('ZREM', summaries_key, P.tenant .. '/' .. P.session)
+  unindex(P.session, head)
+  take_back(head.customer_key, P.session)
+  redis.call('HDEL', customer_key(head.customer_key, 'dig'), P.session)
+  redis.call('ZREM', customer_key(head.customer_key, 'digorder'), P.session)
   redis.call('HDEL', tries_key, P.tenant .. '/' .. P.session)
   for _, part in ipairs(SESSION_PARTS) do
     redis.call('UNLINK', session_key(P.session, part or nil))

@@ -1,4 +1,4 @@
--- One page of memory entries with their histories, last written first. A page looks at P.limit entries at least.
+-- One page of memory entries with their histories, in the order of their rank. A page looks at P.limit entries at least.
 local order = customer_key(P.customer_key, 'memorder')
 local entries, history = customer_key(P.customer_key, 'mem'), customer_key(P.customer_key, 'memhistory')
 local found, offset = {}, P.offset

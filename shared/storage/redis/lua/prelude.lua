@@ -6,6 +6,7 @@ local root = base .. 't:' .. P.tenant .. ':'
 local tries_key = base .. 'tries'
 local outbox_key = base .. 'outbox'
 local outbox_due_key = base .. 'outbox:due'
+local summaries_key = base .. 'sumdue'
 
 local function session_key(id, part)
   return root .. 'ses:' .. id .. (part and ':' .. part or '')
@@ -36,8 +37,8 @@ end
 local HEAD = { 'status', 'customer', 'customer_key', 'conversation', 'expires', 'lease', 'token', 'nonce', 'last',
   'created' }
 -- What belongs to a session besides its head (false), and what belongs to its customer.
-local SESSION_PARTS = { false, 'in', 'msg', 'pending', 'req' }
-local CUSTOMER_PARTS = { 'ses', 'conv', 'mem', 'memorder', 'memhistory' }
+local SESSION_PARTS = { false, 'in', 'msg', 'pending', 'req', 'sums' }
+local CUSTOMER_PARTS = { 'ses', 'conv', 'mem', 'memorder', 'memhistory', 'dig', 'digorder', 'idx', 'idxlog', 'memgone' }
 local function read_head(id)
   local values = redis.call('HMGET', session_key(id), unpack(HEAD))
   if not values[1] then return nil end
@@ -80,8 +81,26 @@ local function keep(id, head)
   end
 end
 
+-- Let keys live as long as the longest of others.
+local function longest_of(names)
+  local longest = -2
+  for _, name in ipairs(names) do
+    local left = redis.call('PTTL', name)
+    if left == -1 or longest == -1 then longest = -1 else longest = math.max(longest, left) end
+  end
+  return longest
+end
+local function last(name, longest)
+  if longest == -1 then redis.call('PERSIST', name) else redis.call('PEXPIRE', name, longest) end
+end
+local function last_with(names, others)
+  local longest = longest_of(others)
+  for _, name in ipairs(names) do last(name, longest) end
+end
+
 local function append(id, raw)
   local seq = redis.call('HINCRBY', session_key(id), 'messages', 1)
+  redis.call('HINCRBY', session_key(id), 'tokens', number(string.match(raw, '^(%d+)|')))
   redis.call('HSET', session_key(id, 'msg'), seq, raw)
   return seq
 end
@@ -125,4 +144,71 @@ local function add_row(kind, id, head, event, request, first_try)
   redis.call('HSET', outbox_key, event, raw)
   redis.call('ZADD', outbox_due_key, now + first_try, event)
   return raw
+end
+
+-- Why a session's summary or digest is due now, if it is, and else when it is to be looked at again (nil: never).
+-- `seen`: how many messages there were when it was last looked at to its end; `done`: when its digest was made.
+local SUMMARY = { 'tokens', 'sum_tokens', 'sum_seen', 'sum_done', 'messages', 'status', 'last', 'expires', 'closed',
+  'strategy', 'sum_later', 'sum_lease', 'sum_asked', 'idx_through', 'mem_read', 'mem_tokens' }
+local function summary_due(id)
+  local kept = {}
+  for index, value in ipairs(redis.call('HMGET', session_key(id), unpack(SUMMARY))) do kept[SUMMARY[index]] = value end
+  local messages, last = number(kept.messages), number(kept.last)
+  local behind, fresh = number(kept.tokens) - number(kept.sum_tokens), messages > number(kept.sum_seen)
+  local moments, first = {}, nil
+  -- In the order in which they are told, where several hold.
+  local function at(reason, when)
+    moments[#moments + 1] = { reason, when }
+    first = math.min(first or when, when)
+  end
+  if number(kept.sum_asked) > 0 then at('asked', number(kept.sum_asked)) end
+  if messages > 0 and P.digests and number(kept.sum_done) < messages then
+    local ends = kept.status == 'closed' and number(kept.closed) or number(kept.expires) + 1
+    -- A session with open tickets still drains.
+    local drained = redis.call('LLEN', session_key(id, 'in')) == 0
+    at('ended', drained and ends or math.max(ends, now + P.sum_lease))
+  end
+  local summarises = kept.strategy and kept.strategy ~= 'sliding_window' or not kept.strategy and P.sum_default
+  if summarises and fresh and P.sum_threshold > 0 and behind > P.sum_threshold then at('threshold', last) end
+  if P.sum_idle > 0 and fresh then at('idle', last + P.sum_idle) end
+  if P.mem_delay > 0 and messages > math.min(number(kept.idx_through), number(kept.mem_read)) then
+    local much = P.mem_threshold > 0 and number(kept.tokens) - number(kept.mem_tokens) > P.mem_threshold
+    at('memory', much and last or last + P.mem_delay)
+  end
+  if not first then return nil, nil, behind end
+  local when = math.max(first, number(kept.sum_later), number(kept.sum_lease))
+  if when > now then return nil, when, behind end
+  for _, moment in ipairs(moments) do
+    if moment[2] <= now then return moment[1], when, behind end
+  end
+end
+
+-- Take a session's pieces out of its customer's recall index. Who has read them before must read all anew.
+local function unindex(id, head)
+  local count = number(redis.call('HGET', session_key(id), 'idx_count'))
+  if count == 0 then return end
+  local pieces, log = customer_key(head.customer_key, 'idx'), customer_key(head.customer_key, 'idxlog')
+  for index = 0, count - 1 do
+    redis.call('HDEL', pieces, id .. '/' .. index)
+    redis.call('ZREM', log, id .. '/' .. index)
+  end
+  redis.call('HSET', pieces, '#epoch', math.max(now, number(redis.call('HGET', pieces, '#epoch')) + 1))
+  redis.call('HDEL', session_key(id), 'idx_count', 'idx_through')
+end
+
+-- Versions of a session's summary before the one in its head, newest first: text, through, version.
+local function earlier_summaries(id)
+  local found = {}
+  for index, raw in ipairs(redis.call('LRANGE', session_key(id, 'sums'), 0, -1)) do found[index] = cjson.decode(raw) end
+  return found
+end
+
+local function schedule(id)
+  local member = P.tenant .. '/' .. id
+  local _, when = summary_due(id)
+  if when then
+    redis.call('ZADD', summaries_key, when, member)
+  else
+    redis.call('ZREM', summaries_key, member)
+  end
 end

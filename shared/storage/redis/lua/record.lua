@@ -16,6 +16,7 @@ return once(function()
     redis.call('HSET', session_key(P.session, 'pending'), P.message, P.raw)
   end
   touch(P.session, head, at)
+  schedule(P.session)
   keep(P.session, head)
   return { 'recorded', seq, now }
 end)

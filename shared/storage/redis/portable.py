@@ -1,0 +1,400 @@
+"""Moving to and from Redis: see `shared.storage.portable`.
+
+What is there is found by SCAN, which is for an operator's command only. A session that is being written has no head, or
+one that says so in its field `copied`; parts that are never gone on with end by their TTL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
+from urllib.parse import unquote
+
+from redis.asyncio import Redis
+
+from shared.clock import to_ms
+from shared.storage import records
+from shared.storage.access import KeyVault
+from shared.storage.keys import agent_key, encode, wake_key
+from shared.storage.portable import (
+    LOADING,
+    Claimed,
+    Dump,
+    Inbox,
+    Kept,
+    Kind,
+    Line,
+    MovedOn,
+    Part,
+    Row,
+    Unit,
+    Vanished,
+)
+from shared.storage.portable_fields import (
+    Fields,
+    digests_in,
+    entries_in,
+    is_left_over,
+    plain,
+    plain_digest,
+    plain_entry,
+    plain_head,
+    plain_request,
+)
+from shared.storage.redis import codec
+from shared.storage.redis.access import RedisVault
+from shared.storage.redis.client import Client
+from shared.storage.redis.marks import BucketMarks
+from shared.storage.types import KeptDigest, KeptSummary, Limits
+
+Answer = TypeVar("Answer")
+
+PAGE: Final = 50
+SCANNED: Final = 1000
+
+# Fields of a session's head that another store keeps apart, or makes itself.
+_OWN: Final = ("customer_key", "token", "nonce", "lease", "copied")
+_NAME: Final = re.compile(r"cm:(?:\{..\}:)?t:([^:]+):(ses|req|cus|idem|agent)(?::([^:]+))?(?::([^:]+))?")
+_OUTBOX: Final = re.compile(r"cm:\{(..)\}:outbox")
+# Which keys stand for a unit, by kind and part.
+_UNITS: Final[Mapping[tuple[str, str | None], Kind]] = {
+    ("ses", None): "session",
+    ("cus", "mem"): "memory",
+    ("cus", "dig"): "memory",
+    ("idem", None): "reservation",
+    ("agent", None): "instructions",
+}
+
+
+class RedisPortable:
+    """Implements `shared.storage.portable.Portable`."""
+
+    def __init__(self, client: Client, limits: Limits) -> None:
+        self._client = client
+        self._limits = limits
+        self._marks = BucketMarks(client)
+
+    @property
+    def vault(self) -> KeyVault:
+        """See `Portable.vault`."""
+        return RedisVault(self._client)
+
+    async def now(self) -> int:
+        """See `Portable.now`."""
+        seconds, microseconds = await self._ask(lambda redis: redis.time())
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    async def size(self, tenants: Collection[str]) -> int:
+        """See `Portable.size`."""
+        return sum([unit.kind == "session" async for unit in self.units(tenants, exact=False)])
+
+    async def units(self, tenants: Collection[str], *, exact: bool) -> AsyncGenerator[Unit, None]:
+        """See `Portable.units`. SCAN misses nothing that stood before it began."""
+        del exact
+        async for names in self._scan("cm:*t:*"):
+            found = [match for match in map(_NAME.fullmatch, names) if match and (not tenants or match[1] in tenants)]
+            for match in found:
+                kind = _UNITS.get((match[2], match[4]))
+                if kind is not None:
+                    yield Unit(kind, match[1], unquote(match[3] or ""))
+            async for unit in self._half_sessions(found):
+                yield unit
+            async for unit in self._left_over([match for match in found if match[2] == "req" and not match[4]]):
+                yield unit
+
+    async def look(self, unit: Unit, *, steady: bool) -> Kept | None:
+        """See `Portable.look`. A script, or a single command, reads at one moment."""
+        del steady
+        if unit.kind == "session":
+            return await self._look_at_session(unit)
+        if unit.kind == "memory":
+            return await self._look_at_memory(unit)
+        name = _key(unit)
+        if unit.kind == "reservation":
+            kept = await self._ask(lambda redis: redis.get(name))
+            request, _, fingerprint = str(kept or "").partition(" ")
+            fields = {"request": request, "fingerprint": fingerprint} if kept else {}
+        else:
+            fields = await self._ask(lambda redis: cast("Awaitable[Fields]", redis.hgetall(name)))
+        if not fields:
+            return None
+        if unit.kind == "instructions":
+            return Kept(Dump(unit, plain(fields, "copied")), fields.get("copied"))
+        ends = await self._ask(lambda redis: redis.pexpiretime(name))
+        return Kept(Dump(unit, plain_request(fields) if unit.kind == "request" else fields, ends=_moment(ends)))
+
+    async def parts(self, dump: Dump, after: int) -> AsyncGenerator[Part, None]:
+        """See `Portable.parts`."""
+        unit = dump.unit
+        for first in range(after + 1, dump.messages + 1, PAGE):
+            seqs = [str(seq) for seq in range(first, min(first + PAGE, dump.messages + 1))]
+            name = _key(unit, "msg")
+            kept = await self._ask(lambda redis: cast("Awaitable[list[str | None]]", redis.hmget(name, seqs)))  # noqa: B023 - awaited here
+            lines = tuple(_line(int(seq), raw) for seq, raw in zip(seqs, kept, strict=True) if raw is not None)
+            if len(lines) < len(seqs) and await self.look(unit, steady=False) is None:
+                raise Vanished
+            yield Part(lines, await self._finished(unit, [line.request for line in lines]))
+
+    async def load(self, dump: Dump, parts: AsyncGenerator[Part, None], over: Kept | None) -> None:
+        """See `Portable.load`."""
+        unit = dump.unit
+        if unit.kind == "session":
+            await self._load_session(dump, parts, over)
+        elif unit.kind == "memory":
+            await self._load_memory(dump)
+        elif unit.kind == "request":
+            ends = dump.ends or await self.now() + self._limits.request_retention_ms
+            request = {"id": unit.name, "fields": codec.flat(dump.fields), "ends": ends}
+            await self._run("load_part", unit, messages=[], requests=[request])
+        elif unit.kind == "reservation":
+            kept = f"{dump.fields['request']} {dump.fields['fingerprint']}"
+            await self._ask(lambda redis: redis.set(_key(unit), kept, pxat=dump.ends))
+        else:
+            await self._ask(lambda redis: _replace(redis, _key(unit), dump.fields | {"copied": dump.stamp}))
+
+    async def remove(self, unit: Unit) -> None:
+        """See `Portable.remove`."""
+        if unit.kind == "session":
+            await self._run("remove_copy", unit, session=unit.name)
+        elif unit.kind == "memory":
+            await self._run("load_memory", unit, customer_key=encode(unit.name), entries=[], kept_digests=[])
+        else:
+            await self._ask(lambda redis: redis.unlink(_key(unit)))
+
+    async def mark(self, unit: Unit, stamp: str) -> None:
+        """See `Portable.mark`."""
+        if unit.kind == "session":
+            await self._run("mark_copy", unit, session=unit.name, stamp=stamp)
+        elif unit.kind == "memory":
+            await self._run("mark_copy", unit, customer_key=encode(unit.name), stamp=stamp)
+        elif unit.kind == "instructions":
+            await self._ask(lambda redis: redis.hset(_key(unit), "copied", stamp))
+
+    async def rows(self) -> AsyncGenerator[Row, None]:
+        """See `Portable.rows`."""
+        async for names in self._scan("cm:*:outbox"):
+            for match in filter(None, map(_OUTBOX.fullmatch, names)):
+                kept = await self._ask(lambda redis, name=match[0]: cast("Awaitable[Fields]", redis.hgetall(name)))  # type: ignore[misc]  # a bound default
+                for event, text in kept.items():
+                    yield Row(match[1], event, text)
+
+    async def add_rows(self, rows: Sequence[Row]) -> None:
+        """See `Portable.add_rows`."""
+        for bucket in dict.fromkeys(row.bucket for row in rows):
+            await self._marks.mark(bucket)
+            mine = [[row.id, row.text] for row in rows if row.bucket == bucket]
+            await self._client.run("load_rows", wake_key(bucket), tenant="-", rows=mine)
+
+    async def strike_rows(self, rows: Sequence[Row]) -> None:
+        """See `Portable.strike_rows`."""
+        for bucket in dict.fromkeys(row.bucket for row in rows):
+            mine = [row.id for row in rows if row.bucket == bucket]
+            await self._client.run("strike", wake_key(bucket), tenant="-", rows=mine)
+
+    async def close(self) -> None:
+        """See `Portable.close`."""
+        await self._client.close()
+
+    async def _look_at_session(self, unit: Unit) -> Kept | None:
+        answer = await self._run("dump_session", unit, session=unit.name)
+        if answer[0] != "session":
+            return Kept(None, LOADING) if answer[0] == "half" else None
+        _, now, fields, tickets, pending, requests, bound, left, earlier = answer
+        head = codec.pairs(fields)
+        open_requests = {name: codec.pairs(record) for name, record in requests}
+        inbox = Inbox(
+            tickets=tuple(tickets),
+            pending={name: _line(0, raw) for name, raw in codec.pairs(pending).items()},
+            requests={name: plain_request(record) for name, record in open_requests.items()},
+            claimed=_claimed(open_requests.get(tickets[0], {}) if tickets else {}),
+            token=int(head["token"]),
+            nonce=head.get("nonce", ""),
+            bound=bool(bound),
+        )
+        ends = int(now) + int(left) if int(left) >= 0 else None
+        versions = tuple(KeptSummary(value, int(through), int(version)) for value, through, version in earlier)
+        busy = int(head["lease"]) > int(now)
+        return Kept(Dump(unit, plain_head(head, *_OWN), inbox, ends, busy, versions), head.get("copied"))
+
+    async def _look_at_memory(self, unit: Unit) -> Kept | None:
+        answer = await self._run("dump_memory", unit, customer_key=encode(unit.name))
+        _, now, entries, histories, digests, copied, left = answer
+        earlier = codec.pairs(histories)
+        fields: Fields = {}
+        for key, entry in codec.pairs(entries).items():
+            fields |= plain_entry(key, entry, earlier.get(key, "[]"))
+        for pair in codec.pairs(digests).items():
+            fields |= plain_digest(records.digest(pair))
+        ends = int(now) + int(left) if int(left) >= 0 else None
+        return Kept(Dump(unit, fields, ends=ends), copied) if fields or copied else None
+
+    async def _load_session(self, dump: Dump, parts: AsyncGenerator[Part, None], over: Kept | None) -> None:
+        unit, head, inbox = dump.unit, dump.fields, dump.inbox
+        async for part in parts:
+            finished = part.requests.items()
+            await self._run(
+                "load_part",
+                unit,
+                session=unit.name,
+                messages=[[line.seq, _raw(line)] for line in part.lines],
+                requests=[self._request(name, fields) for name, fields in finished],
+            )
+        if inbox.tickets:
+            await self._marks.mark(unit.bucket)
+        there = over.dump if over is not None else None
+        own = {"customer_key": encode(head["customer"]), "lease": 0, "copied": dump.stamp, "token": inbox.token}
+        answer = await self._run(
+            "load_session",
+            unit,
+            session=unit.name,
+            seen=_seen(there) if there is not None else None,
+            head=codec.flat({**head, **own, "nonce": inbox.nonce or None}),
+            customer_key=own["customer_key"],
+            created=int(head["created"]),
+            tickets=list(inbox.tickets),
+            pending=[[name, _raw(line)] for name, line in inbox.pending.items()],
+            earlier=[records.dump([kept.value, kept.through, kept.version]) for kept in dump.earlier],
+            requests=[self._open_request(name, dump) for name in inbox.requests],
+            conversation=head.get("conversation"),
+            bound=inbox.bound,
+            ends=dump.ends,
+        )
+        if answer[0] == "moved":
+            raise MovedOn(f"{unit} was changed in the target while it was copied: the service runs there")
+
+    async def _load_memory(self, dump: Dump) -> None:
+        entries = []
+        for entry, history in entries_in(dump.fields):
+            kept = {"key": entry["key"], "text": records.dump(entry), "updated": entry["updated"]}
+            entries.append(kept | ({"history": records.dump(history)} if history else {}))
+        await self._run(
+            "load_memory",
+            dump.unit,
+            customer_key=encode(dump.unit.name),
+            entries=entries,
+            kept_digests=[_digest(digest) for digest in digests_in(dump.fields)],
+            ends=dump.ends,
+            stamp=dump.stamp,
+        )
+
+    def _request(self, name: str, fields: Fields) -> dict[str, Any]:
+        ends = int(fields.get("finished", 0)) + self._limits.request_retention_ms
+        return {"id": name, "fields": codec.flat(fields), "accepted": int(fields["accepted"]), "ends": ends}
+
+    def _open_request(self, name: str, dump: Dump) -> dict[str, Any]:
+        claimed, own = dump.inbox.claimed, {}
+        if name == dump.inbox.tickets[0]:
+            own = {
+                "claimed": dump.inbox.token if claimed.running else "",
+                "alone": int(claimed.alone),
+                "deaths": claimed.deaths,
+                "quarantined": 1 if claimed.quarantined else None,
+            }
+        return self._request(name, {**dump.inbox.requests[name], **plain(own)})
+
+    async def _finished(self, unit: Unit, names: Sequence[str | None]) -> dict[str, Fields]:
+        """Return the finished requests among these, as far as they are kept."""
+        wanted = list(dict.fromkeys(name for name in names if name))
+        if not wanted:
+            return {}
+
+        async def ask(redis: Redis) -> list[Fields]:
+            async with redis.pipeline(transaction=False) as pipe:
+                for name in wanted:
+                    pipe.hgetall(_key(Unit("request", unit.tenant, name)))
+                return cast("list[Fields]", await pipe.execute())
+
+        found = zip(wanted, await self._ask(ask), strict=True)
+        return {name: plain_request(record) for name, record in found if "finished" in record}
+
+    async def _half_sessions(self, found: Sequence[re.Match[str]]) -> AsyncGenerator[Unit, None]:
+        """Yield sessions of which only parts have come."""
+        for match in found:
+            if match[2] == "ses" and match[4] in {"msg", "req"}:
+                head = match[0].rpartition(":")[0]
+                if not await self._ask(lambda redis, head=head: redis.exists(head)):  # type: ignore[misc]  # a bound default
+                    yield Unit("session", match[1], match[3])
+
+    async def _left_over(self, found: Sequence[re.Match[str]]) -> AsyncGenerator[Unit, None]:
+        """Yield requests that outlived their session."""
+
+        async def ask(redis: Redis) -> list[list[str | None]]:
+            async with redis.pipeline(transaction=False) as pipe:
+                for match in found:
+                    pipe.hmget(match[0], ["deleted", "failure"])
+                return cast("list[list[str | None]]", await pipe.execute())
+
+        if found:
+            for match, (deleted, failure) in zip(found, await self._ask(ask), strict=True):
+                if is_left_over({"deleted": deleted, "failure": failure}):
+                    yield Unit("request", match[1], match[3])
+
+    async def _scan(self, pattern: str) -> AsyncGenerator[list[str], None]:
+        cursor = 0
+        while True:
+            cursor, names = await self._ask(
+                lambda redis, at=cursor: redis.scan(at, match=pattern, count=SCANNED)  # type: ignore[misc]  # a bound default
+            )
+            yield [str(name) for name in names]
+            if int(cursor) == 0:
+                return
+
+    async def _run(self, name: str, unit: Unit, /, **parameters: Any) -> list[Any]:
+        shared = {"tenant": unit.tenant, **codec.limits(self._limits)}
+        return await self._client.run(name, wake_key(unit.bucket), **shared, **parameters)
+
+    async def _ask(self, ask: Callable[[Redis], Awaitable[Answer]]) -> Answer:
+        return await self._client.call(lambda: ask(self._client.redis))
+
+
+async def _replace(redis: Redis, name: str, fields: Fields) -> None:
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.unlink(name)
+        pipe.hset(name, mapping=cast("dict[Any, Any]", fields))
+        await pipe.execute()
+
+
+def _key(unit: Unit, part: str | None = None) -> str:
+    tenant = f"t:{unit.tenant}"
+    if unit.kind == "instructions":
+        return agent_key(unit.tenant)
+    if unit.kind == "reservation":
+        return f"cm:{tenant}:idem:{unit.name}"
+    name = f"ses:{unit.name}" if unit.kind == "session" else f"req:{unit.name}"
+    return f"cm:{{{unit.bucket}}}:{tenant}:{name}" + (f":{part}" if part else "")
+
+
+def _seen(dump: Dump) -> list[str]:
+    """Return what shows, without reading it all, that a session is no longer what it was."""
+    fields, inbox = dump.fields, dump.inbox
+    told = [fields["messages"], str(inbox.token), fields["expires"], fields["status"], fields.get("sum_token", "")]
+    return [*told, str(len(inbox.tickets))]
+
+
+def _digest(digest: KeptDigest) -> dict[str, Any]:
+    ended = to_ms(digest.ended_at)
+    text = records.dump({"value": digest.value, "ended": ended, "messages": digest.messages})
+    return {"session": digest.session_id, "text": text, "ended": ended}
+
+
+def _line(seq: int, raw: str) -> Line:
+    tokens, _, text = raw.partition("|")
+    return Line(seq, int(tokens), text)
+
+
+def _raw(line: Line) -> str:
+    return f"{line.tokens}|{line.text}"
+
+
+def _claimed(record: Mapping[str, str]) -> Claimed:
+    return Claimed(
+        running=bool(record.get("claimed")),
+        alone=record.get("alone") == "1",
+        quarantined=record.get("quarantined") == "1",
+        deaths=int(record.get("deaths", 0)),
+    )
+
+
+def _moment(expires: Any) -> int | None:
+    return int(expires) if int(expires) > 0 else None

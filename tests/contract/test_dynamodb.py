@@ -1,0 +1,63 @@
+"""The contract, on DynamoDB as moto's server plays it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.contract.batches import BatchContract
+from tests.contract.context import ContextContract
+from tests.contract.dynamodb_desk import make_desk
+from tests.contract.entries import EntryContract
+from tests.contract.lost import LostAnswerContract
+from tests.contract.recall_index import RecallIndexContract
+from tests.contract.records import RecordContract
+from tests.contract.redaction import RedactionContract
+from tests.contract.store import Desk, limits_of
+from tests.contract.summaries import SummaryContract
+from tests.contract.turns import TurnContract
+from tests.support.moto import Moto
+
+
+@pytest.fixture
+async def desk(moto: Moto, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
+    desk = make_desk(moto.table(), limits_of(request))
+    yield desk
+    await desk.store.close()
+
+
+class TestTurns(TurnContract):
+    """The path of a request."""
+
+
+class TestRecords(RecordContract):
+    """Everything else."""
+
+
+class TestLostAnswers(LostAnswerContract):
+    """Answers lost on the way."""
+
+
+class TestContext(ContextContract):
+    """What the context needs kept."""
+
+
+class TestEntries(EntryContract):
+    """Memory entries that are extracted."""
+
+
+class TestRedaction(RedactionContract):
+    """Messages without their text."""
+
+
+class TestRecallIndex(RecallIndexContract):
+    """The recall index."""
+
+
+class TestSummaries(SummaryContract):
+    """Summaries and digests."""
+
+
+class TestBatches(BatchContract):
+    """Batches of summaries."""
