@@ -1,0 +1,46 @@
+"""The broker: queue and task names, waking workers, publishing events.
+
+The only package of `shared` that knows Celery and Kombu, and the AWS SDK's SQS and SNS. The broker only wakes. Tasks
+carry a session reference and nothing else; losing one costs time, never a turn: the reconciler publishes what is
+overdue. What differs between brokers is told by one file each: `redis`, `rabbitmq`, `sqs`.
+"""
+
+from shared.broker.app import make_celery, make_publisher, transport_of
+from shared.broker.events import EventPublisher, Publisher
+from shared.broker.names import (
+    ADVANCE,
+    BATCH,
+    CHAT,
+    DISPATCH,
+    EVENTS,
+    MAINTENANCE,
+    QUARANTINE,
+    QUEUES,
+    RECONCILE,
+    SUMMARIES,
+    SUMMARIZE,
+)
+from shared.broker.transport import Report, Transport
+from shared.broker.wake import Waker
+
+__all__ = [
+    "ADVANCE",
+    "BATCH",
+    "CHAT",
+    "DISPATCH",
+    "EVENTS",
+    "MAINTENANCE",
+    "QUARANTINE",
+    "QUEUES",
+    "RECONCILE",
+    "SUMMARIES",
+    "SUMMARIZE",
+    "EventPublisher",
+    "Publisher",
+    "Report",
+    "Transport",
+    "Waker",
+    "make_celery",
+    "make_publisher",
+    "transport_of",
+]
