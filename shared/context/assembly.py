@@ -1,67 +1,66 @@
 """Fitting one turn's context to the token budget.
 
-The order is the same for every turn, stable parts first: the system prompt, which holds the agent's instructions and
-nothing stored; a block of data about the customer; the newest turns; the customer's newest message.
+The order is the same for every turn, stable parts first, so that Claude's prompt cache keeps hitting: the system
+prompt, which holds the agent's instructions and nothing stored; blocks of data about the customer; the newest turns;
+what is newer than the blocks, or was recalled for this message; the customer's newest message.
 
-Who gets the room: the instructions; then the newest message, whole wherever it fits beside them; then memory, up to
-its share; the window has the rest. A newest message that must be cut anyway leaves memory its share first.
+The cache breakpoint stands behind the newest message, where the next turn will have it at the same place: else behind
+the newest turns.
+
+Who gets the room is told by the table in `budget`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Final
+from dataclasses import dataclass, replace
 
-from shared.context.blocks import Turn, merge, render
-from shared.context.budget import MEMORY_SHARE, MINIMUM_BEYOND_INSTRUCTIONS, Meter, factor_of
-from shared.context.clip import clip
-from shared.context.memory import MemoryBlock, build_memory
-from shared.context.receipt import MOST_LISTED, account, hash_request
-from shared.context.strategies import sliding_window
+from shared.context.blocks import Turn, heading, merge, render
+from shared.context.budget import PARTS, Meter
+from shared.context.data import build_digests
+from shared.context.frame import NOTHING
+from shared.context.instructions import fit_instructions
+from shared.context.lessons import lesson_of
+from shared.context.matters import late
+from shared.context.memory import build_memory, texts_of
+from shared.context.newest import Newest
+from shared.context.plan import (
+    Plan,
+    Room,
+    claude_tokens,
+    claude_tokens_of_frame,
+    claude_tokens_of_text,
+    plan,
+    squeeze,
+)
+from shared.context.prices import least_cached
+from shared.context.recall import build_recall
+from shared.context.receipt import Account, account, make_receipt
+from shared.context.sources import Context, Draft, Part, Recalled
+from shared.context.strategies import STRATEGIES
 from shared.context.tokens import TokenCounter
-from shared.errors import SettingsError
-from shared.models import AgentInstructions, MemoryEntry, Message, Receipt, ReceiptPart, TokenBudget
+from shared.models import PartName, ReceiptPart
 
 __all__ = ["Context", "Draft", "assemble", "render"]
 
-BLANK: Final = "[an empty message]"  # stands for a newest message of white space, which the Messages API refuses
-
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """Everything a turn needs to assemble its context."""
+class Late:
+    """What comes after the window: what is newer than the pin, and what was recalled."""
 
-    instructions: AgentInstructions
-    memory: Sequence[MemoryEntry]
-    """What is remembered of the customer, newest first, capped by the store."""
-    history: Sequence[Message]
-    """The newest stored messages, oldest first, capped by the store. It may start with an assistant's message and
-    end with unanswered ones. `tokens` is the raw count of `render(message)`; 0 where unknown: then it is counted."""
-    history_complete: bool
-    """False when older messages exist that were not read."""
-    newest: str
-    """The customer's newest message, which is not part of `history`."""
-    newest_id: str
-    """The request id of the newest message."""
-    model: str
-    budget: TokenBudget
+    memory: Part = NOTHING
+    digests: Part = NOTHING
+    recall: Part = NOTHING
 
+    @property
+    def texts(self) -> list[str]:
+        """The blocks' texts, in their order."""
+        return [part.text for part in (self.memory, self.digests, self.recall) if part.text]
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What Claude is sent, fitted to the budget."""
-
-    system: str
-    """The instructions; the empty text where there are none, or no room for any."""
-    messages: tuple[dict[str, Any], ...]
-    """`{"role": …, "content": [{"type": "text", "text": …}, …]}`; roles alternate, the first and last are `user`."""
-    max_tokens: int
-    """Most tokens of the reply: the budget's reserve."""
-    tokens: int
-    """Scaled tokens of system and messages; never above `budget.max - budget.reserve`."""
-    receipt: Receipt
+    @property
+    def tokens(self) -> int:
+        """What they cost, in scaled tokens."""
+        return self.memory.tokens + self.digests.tokens + self.recall.tokens
 
 
 def assemble(draft: Draft, counter: TokenCounter) -> Context:
@@ -71,83 +70,129 @@ def assemble(draft: Draft, counter: TokenCounter) -> Context:
         SettingsError: the budget leaves fewer than MINIMUM_BEYOND_INSTRUCTIONS tokens even without instructions.
 
     """
-    meter = Meter(counter, factor_of(draft.model))
-    system, system_part = _fit_instructions(draft, meter)
-    rest = draft.budget.available - system_part.tokens
-    newest = draft.newest if draft.newest.strip() else BLANK
-    cost = meter.block(newest)
-    memory = _fit_memory(draft, system, rest, cost, meter)
-    newest, newest_part = _fit_newest(draft, newest, cost, rest - memory.tokens, meter)
-    window = sliding_window.choose(draft.history, rest - memory.tokens - newest_part.tokens, meter)
+    meter = Meter(counter, draft.model, draft.correction)
+    draft, instructions = fit_instructions(draft, meter)
+    system, system_part = instructions.text, account("system", instructions)
+    room = Room.beyond(system_part.tokens, draft)
+    newest = Newest.of(draft, counter)
+    cost = newest.cost(meter)
+    others = _others(draft, system, newest.whole)
+    made = plan(draft, system, room, others, meter)
+    if made.frame.tokens + made.window.tokens + cost > room.rest:
+        made = squeeze(made, draft, room, cost, others, meter)
+    left = room.rest - made.frame.tokens - made.window.tokens
+    late = _late(draft, made, room, left - cost, others, meter)
+    last = newest.fit(left - late.tokens, meter)
 
-    remembered = [Turn("user", memory.text)] if memory.text else []
-    messages = merge([*remembered, *window.turns, Turn("user", newest)])
-    parts = [system_part, _account_memory(memory), _account_window(window, draft), newest_part]
+    before = [Turn("user", text) for text in made.frame.texts] + made.window.turns
+    after = [Turn("user", text) for text in [*late.texts, last.text]]
+    parts = [system_part, *_accounts(draft, made, late), account("newest", last)]
     tokens = sum(part.tokens for part in parts)
-    receipt = Receipt(
-        strategy=sliding_window.NAME,
-        model=draft.model,
-        counter=meter.name,
-        budget=draft.budget,
-        tokens=tokens,
-        parts=parts,
-        instructions_version=draft.instructions.version,
-        request_hash=hash_request(draft.model, system, messages, draft.budget.reserve),
+    again = _comes_again(newest, last, late, made) and cost <= room.of_one_message
+    cached = tokens if again else tokens - late.tokens - last.tokens
+    if (
+        draft.cache_ttl == "off"
+        or not (before or again)
+        or not _cacheable(system, made, last.text if again else "", meter)
+    ):
+        cached = 0
+    messages = merge([*before, *after], (len(before) + again) if cached else 0, draft.cache_ttl)
+    receipt = make_receipt(Account(draft, meter, made, parts, tokens, cached), system, messages)
+    lesson = lesson_of(system, [*made.frame.texts, *late.texts, last.text], made.window.chosen, meter)
+    return Context(system, messages, draft.budget.reserve, tokens, receipt, made.pin, lesson, newest.counted)
+
+
+def _comes_again(newest: Newest, last: Part, late: Late, made: Plan) -> bool:
+    """Return whether the next turn will have the newest message at the same place, byte by byte."""
+    return not (late.texts or made.squeezed or last.reasons or newest.blank)
+
+
+def _others(draft: Draft, system: str, newest: str) -> list[str]:
+    """Return every text of the context, as one; none may hold the delimiter of a block, which has no line end.
+
+    What was read and stays out is among them, and nothing is rendered for it: only digits count here.
+    """
+    summaries = [each.text for each in (draft.summary, draft.pinned_summary) if each]
+    digests = [digest.text for digest in draft.digests]
+    said = [message.content for message in draft.history] + [turn.text for turn in draft.recalled]
+    headings = [heading(each.attachments, each.author) for each in draft.history if each.attachments or each.author]
+    remembered = [text for entry in draft.memory for text in texts_of(entry)]
+    return ["\n".join([system, newest, *said, *headings, *remembered, *summaries, *digests])]
+
+
+def _late(draft: Draft, made: Plan, room: Room, left: int, others: Sequence[str], meter: Meter) -> Late:
+    """Return what comes after the window, in what is left beside the newest message."""
+    memory = digests = recall = NOTHING
+    if made.compacted is None and draft.pin is not None:
+        entries, sessions = late(draft, made.pin)
+        most = min(int(room.base * PARTS["late"].most), left)
+        if entries and most > 0:
+            memory = build_memory(entries, most, others, meter)
+        if sessions and most > memory.tokens:
+            digests = build_digests(sessions, most - memory.tokens, others, meter)
+    recalled = _out_of_sight(draft, made)
+    if recalled:
+        # What the message leaves is shared: for a short one that is more than was kept free.
+        share = int((left + made.frame.tokens + made.window.tokens) * draft.recall_share)
+        recall = build_recall(recalled, max(0, min(share, left - memory.tokens - digests.tokens)), others, meter)
+    return Late(memory, digests, recall)
+
+
+def _out_of_sight(draft: Draft, made: Plan) -> list[Recalled]:
+    """Return the recalled turns that the window does not hold."""
+    seen = {(draft.session_id, item.message.seq) for item in made.window.chosen}
+    return [turn for turn in draft.recalled if (turn.session_id, turn.seq) not in seen]
+
+
+def _cacheable(system: str, made: Plan, newest: str, meter: Meter) -> bool:
+    """Return whether the beginning is long enough for Claude to keep it, with the newest message where it is in it."""
+    real = claude_tokens_of_text(system, meter) + claude_tokens_of_text(newest, meter)
+    real += claude_tokens_of_frame(made.frame, meter)
+    return real + claude_tokens(made.window.chosen, meter) >= least_cached(meter.model)
+
+
+def _accounts(draft: Draft, made: Plan, late: Late) -> list[ReceiptPart]:
+    window = Part(
+        tokens=made.window.tokens,
+        included=tuple(item.message.id for item in made.window.chosen),
+        omitted=made.window.omitted,
+        reasons=made.window.reasons,
     )
-    return Context(system, messages, draft.budget.reserve, tokens, receipt)
+    newer_ones = Part(
+        tokens=late.memory.tokens + late.digests.tokens,
+        included=(*late.memory.included, *late.digests.included),
+        omitted=(*late.memory.omitted, *late.digests.omitted),
+        reasons=(*late.memory.reasons, *late.digests.reasons),
+    )
+    named: list[tuple[PartName, Part]] = [
+        ("memory", _whole_account(made.frame.memory, [entry.key for entry in draft.memory], late.memory)),
+        ("summary", _waiting(made, draft)),
+        ("digests", _whole_account(made.frame.digests, [digest.id for digest in draft.digests], late.digests)),
+        ("window", window),
+        ("late", newer_ones),
+        ("recall", late.recall),
+    ]
+    always = {"memory", "window"}
+    return [account(name, part) for name, part in named if name in always or part.tokens or part.omitted]
 
 
-def _fit_instructions(draft: Draft, meter: Meter) -> tuple[str, ReceiptPart]:
-    """Return the system prompt. It is whole wherever `check_budget` was heeded; else its end is cut, as a last resort.
-
-    Raises:
-        SettingsError: the budget leaves no room for a conversation.
-
-    """
-    room = draft.budget.available - MINIMUM_BEYOND_INSTRUCTIONS
-    if room < 0:
-        message = (
-            f"TOKEN_BUDGET_MAX - TOKEN_BUDGET_RESERVE ({draft.budget.max} - {draft.budget.reserve}) is smaller than "
-            f"{MINIMUM_BEYOND_INSTRUCTIONS}. Raise TOKEN_BUDGET_MAX or lower TOKEN_BUDGET_RESERVE."
-        )
-        raise SettingsError(message)
-    text = draft.instructions.instructions
-    cost = meter.text(text)
-    if cost <= room:
-        return text, account("system", cost)
-    clipped = clip(text, room, cost, meter.text, tail=False)
-    reason = f"clipped the instructions, {cost} tokens, to the {room} that the budget leaves them"
-    return clipped, account("system", meter.text(clipped), reasons=[reason])
+def _waiting(made: Plan, draft: Draft) -> Part:
+    """Return the summary's part, with what was written since the pin as left out."""
+    part, waits = made.frame.summary, draft.summary
+    if waits is None or made.compacted is not None or not STRATEGIES[draft.strategy].summarises:
+        return part
+    name = f"summary {waits.version}"
+    if name in part.included + part.omitted or waits.version == made.pin.summary:
+        return part
+    reasons = (*part.reasons, f"version {waits.version} waits until the window begins anew")
+    return replace(part, omitted=(*part.omitted, name), reasons=reasons)
 
 
-def _fit_memory(draft: Draft, system: str, rest: int, newest_cost: int, meter: Meter) -> MemoryBlock:
-    """Return the data block.
-
-    Its share is reckoned from the newest message's minimum, not its length: so that the block, which stands before
-    all turns, stays the same from turn to turn.
-    """
-    if not draft.memory:
-        return MemoryBlock()
-    share = int((rest - MINIMUM_BEYOND_INSTRUCTIONS) * MEMORY_SHARE)
-    room = min(share, rest - newest_cost) if newest_cost <= rest else share
-    others = [system, draft.newest, *map(render, draft.history)]
-    return build_memory(draft.memory, room, others, meter)
-
-
-def _fit_newest(draft: Draft, newest: str, cost: int, room: int, meter: Meter) -> tuple[str, ReceiptPart]:
-    """Return the newest message, head and tail of it where it is too long."""
-    if cost <= room:
-        return newest, account("newest", cost, [draft.newest_id])
-    clipped = clip(newest, room, cost, meter.block)
-    reason = f"clipped the message, {cost} tokens, to the {room} that are left"
-    return clipped, account("newest", meter.block(clipped), [draft.newest_id], reasons=[reason])
-
-
-def _account_memory(memory: MemoryBlock) -> ReceiptPart:
-    included = islice(memory.included, MOST_LISTED)
-    return account("memory", memory.tokens, included, memory.omitted, memory.reasons)
-
-
-def _account_window(window: sliding_window.Window, draft: Draft) -> ReceiptPart:
-    unread = () if draft.history_complete else ("older messages were not read",)
-    return account("window", window.tokens, window.included, window.omitted, [*window.reasons, *unread])
+def _whole_account(part: Part, names: Sequence[str], late: Part) -> Part:
+    """Return the part with everything as left out that went in neither here nor late, and is not told there."""
+    told = {*part.included, *part.omitted, *late.included, *late.omitted}
+    missing = [name for name in names if name not in told]
+    if not missing:
+        return part
+    reasons = (*part.reasons, f"left out {len(missing)} since the window was begun anew")
+    return replace(part, omitted=(*part.omitted, *missing), reasons=reasons)

@@ -75,6 +75,16 @@ def clip(text: str, limit: int, total: int, measure: Callable[[str], int], *, ta
     return bare if measure(bare) <= limit else ""
 
 
+def clip_below(heading: str, text: str, limit: int, total: int, measure: Callable[[str], int]) -> str:
+    """Return `text` clipped below its heading, which stays whole where it takes less than half of the limit."""
+    if not heading:
+        return clip(text, limit, total, measure)
+    if measure(heading) * 2 > limit:
+        return clip(heading + text, limit, total, measure)
+    clipped = clip(text, limit, total, lambda part: measure(heading + part))
+    return heading + clipped if clipped else ""
+
+
 def _around(text: str, kept: int, *, tail: bool) -> str:
     """Return at most `kept` code points of `text` around the marker."""
     end = _move(text, kept - kept // 2 if tail else kept, -1)
@@ -83,13 +93,26 @@ def _around(text: str, kept: int, *, tail: bool) -> str:
 
 
 def _move(text: str, index: int, step: int) -> int:
-    """Return the nearest place from `index` in the direction of `step` where no character is parted."""
+    """Return the nearest place from `index` in the direction of `step` where no character is parted.
+
+    One of more than REACH code points is: else, where only few are kept, nothing at all would be left.
+    """
+    if not _parts(text, index):
+        return index
+    first, last = _end_of_character(text, index, -1), _end_of_character(text, index, +1)
+    if last - first > REACH:
+        return index
+    return first if step < 0 else last
+
+
+def _end_of_character(text: str, index: int, step: int) -> int:
+    """Return where the character around `index` ends in the direction of `step`, or REACH code points on."""
     place = index
     for _ in range(REACH):
-        if not _parts(text, place):
-            return place
         place += step
-    return index
+        if not _parts(text, place):
+            break
+    return place
 
 
 def _parts(text: str, index: int) -> bool:

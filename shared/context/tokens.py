@@ -41,11 +41,14 @@ class TokenCounter(Protocol):
     def name(self) -> str:
         """What counted, as receipts and `/readyz` say it."""
 
+    def __hash__(self) -> int:
+        """Return what counts are remembered by."""
+
     def count(self, text: str) -> int:
         """Return the raw tokens of `text`; 0 for the empty text."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Cl100kCounter:
     """Counts with cl100k_base. A lone surrogate counts as U+FFFD, special tokens as ordinary text.
 

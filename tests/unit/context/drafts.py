@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from math import ceil
 from typing import Any
 
 from hypothesis import strategies as st
 
 from shared.context.assembly import Context, Draft, render
+from shared.context.budget import Meter
+from shared.context.calibration import UNLEARNED, Correction
+from shared.context.counted import look_at
 from shared.context.tokens import EstimatingCounter, TokenCounter, load_counter
 from shared.models import AgentInstructions, MemoryEntry, Message, Role, Scope, TokenBudget
 
 CL100K = load_counter()
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-FACTORS = {"claude-sonnet-4-6": 1.4, "claude-haiku-4-5-20251001": 1.4, "claude-sonnet-5-5": 2.0, "someone-else": 2.0}
+MODELS = ("claude-sonnet-4-6", "claude-haiku-4-5-20251001", "claude-sonnet-5-5", "someone-else")
 
 SNIPPETS = (
     "Where is my order? ",
@@ -49,7 +51,14 @@ def message(
 ) -> Message:
     """Return a stored message; `known` is its stored count, 0 for none."""
     return Message(
-        id=f"msg_{number}", role=role, content=content, author=author, at=NOW, tokens=known, unanswered=unanswered
+        id=f"msg_{number}",
+        seq=number + 1,
+        role=role,
+        content=content,
+        author=author,
+        at=NOW,
+        tokens=known,
+        unanswered=unanswered,
     )
 
 
@@ -62,7 +71,7 @@ def conversation(*contents: str) -> list[Message]:
 
 def entry(key: str, value: Any, scope: Scope = "note") -> MemoryEntry:
     """Return a memory entry, of 2 November 2026."""
-    return MemoryEntry(key=key, value=value, scope=scope, created_at=NOW, updated_at=NOW)
+    return MemoryEntry(key=key, value=value, scope=scope, valid_from=NOW, created_at=NOW, updated_at=NOW)
 
 
 def draft(
@@ -94,11 +103,10 @@ def texts(context: Context) -> list[str]:
     return [block["text"] for each in context.messages for block in each["content"]]
 
 
-def recount(context: Context, counter: TokenCounter, model: str) -> int:
+def recount(context: Context, counter: TokenCounter, model: str, correction: Correction = UNLEARNED) -> int:
     """Return what a context costs, reckoned from what is sent alone."""
-    factor = FACTORS[model]
-    blocks = sum(ceil(counter.count(text) * factor) + 8 for text in texts(context))
-    return ceil(counter.count(context.system) * factor) + blocks
+    meter = Meter(counter, model, correction)
+    return meter.text(context.system) + sum(meter.block(text) for text in texts(context))
 
 
 def part(context: Context, name: str) -> Any:
@@ -108,7 +116,7 @@ def part(context: Context, name: str) -> Any:
 
 # Strategies are made once, here: made anew for every draw they would cost more than what they test.
 counters = st.sampled_from([CL100K, EstimatingCounter()])
-models = st.sampled_from(list(FACTORS))
+models = st.sampled_from(MODELS)
 roles: st.SearchStrategy[Role] = st.sampled_from(["user", "assistant"])
 scopes: st.SearchStrategy[Scope] = st.sampled_from(["ticket", "preference", "note"])
 spare_tokens = st.just(0) | st.integers(0, 300) | st.integers(0, 8000)
@@ -139,7 +147,7 @@ def stored(drawn: list[tuple[Role, str, str | None, bool]], counter: TokenCounte
         message(number, content, role=role, author=author) for number, (role, content, author, _) in enumerate(drawn)
     ]
     return [
-        each.model_copy(update={"tokens": counter.count(render(each))}) if counted else each
+        each.model_copy(update={"tokens": look_at(counter, render(each)).tokens}) if counted else each
         for each, (*_, counted) in zip(history, drawn, strict=True)
     ]
 
@@ -152,7 +160,7 @@ histories = conversations.map(lambda drawn: stored(drawn, CL100K))
 def drafts(draw: st.DrawFn) -> tuple[Draft, TokenCounter]:
     """Return any draft whose budget `check_budget` allows, down to the smallest, and a counter for it."""
     counter, model, instructions = draw(counters), draw(models), draw(short_texts)
-    least = ceil(counter.count(instructions) * FACTORS[model]) + 256
+    least = Meter(counter, model).text(instructions) + 256
     made = draft(
         draw(spoken_texts),
         history=stored(draw(conversations), counter),

@@ -178,3 +178,15 @@ def test_a_character_without_end_is_parted_all_the_same() -> None:
 
     assert len(head) > REACH
     assert tail
+
+
+@pytest.mark.parametrize("limit", [40, 64, 100, 300])
+@pytest.mark.parametrize(
+    "character", ["e" + "\u0301" * 3000, "e" + "\u0301" * 80, "a" + "\u200d" * 100], ids=["endless", "long", "joined"]
+)
+def test_of_characters_without_end_something_is_kept_however_small_the_room(character: str, limit: int) -> None:
+    """Less than one of them fits."""
+    head, tail, _ = ends(clipped(character * 40, limit))
+
+    assert head
+    assert tail

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 
 from shared.context.budget import Meter
-from shared.context.memory import EXPLANATION, MemoryBlock, build_memory
+from shared.context.memory import EXPLANATION, build_memory
+from shared.context.sources import Part
 from shared.models import MemoryEntry
 
 from .drafts import CL100K, entry
 
-METER = Meter(CL100K, 1.4)
+METER = Meter(CL100K, "claude-sonnet-4-6")
 
 
-def block(entries: Sequence[MemoryEntry], room: int = 2000, others: Sequence[str] = ()) -> MemoryBlock:
+def block(entries: Sequence[MemoryEntry], room: int = 2000, others: Sequence[str] = ()) -> Part:
     """Return the block of `entries`."""
     return build_memory(entries, room, others, METER)
 
@@ -39,25 +40,33 @@ def test_entries_stand_by_scope_tickets_first() -> None:
     number = number_of(made.text)
     assert made.text == (
         f'{EXPLANATION}<memory-{number} scope="ticket">\n'
-        'open: {"id":4711,"due":null} (since 2026-11-02)\n'
+        'open: {"id":4711,"due":null} (api, since 2026-11-02)\n'
         f"</memory-{number}>\n"
         f'<memory-{number} scope="preference">\n'
-        "tone: formal (since 2026-11-02)\n"
+        "tone: formal (api, since 2026-11-02)\n"
         f"</memory-{number}>\n"
         f'<memory-{number} scope="note">\n'
-        "n: 3 (since 2026-11-02)\n"
+        "n: 3 (api, since 2026-11-02)\n"
         f"</memory-{number}>"
     )
     assert made.included == ("open", "tone", "n")
     assert made.tokens == METER.block(made.text)
 
 
+def test_each_entry_says_where_it_came_from() -> None:
+    """In its own line, which no source can end."""
+    found = entry("tone", "formal").model_copy(update={"source": "extraction of ses_1\n(api"})
+    assert 'tone: formal ("extraction of ses_1\\n(api", since 2026-11-02)' in block([found]).text
+    plain = entry("tone", "formal").model_copy(update={"source": "extraction"})
+    assert "tone: formal (extraction, since 2026-11-02)" in block([plain]).text
+
+
 def test_the_date_is_that_of_the_present_value_in_utc() -> None:
     """Wherever the entry was written."""
     late = datetime(2026, 11, 5, 1, 0, tzinfo=timezone(timedelta(hours=9)))
-    changed = entry("tone", "formal").model_copy(update={"updated_at": late})
+    changed = entry("tone", "formal").model_copy(update={"valid_from": late})
 
-    assert "tone: formal (since 2026-11-04)" in block([changed]).text
+    assert "tone: formal (api, since 2026-11-04)" in block([changed]).text
 
 
 @pytest.mark.parametrize(
@@ -78,7 +87,7 @@ def test_a_value_stays_on_its_line(value: Any, shown: str) -> None:
     """A plain string stands as it is, everything else as compact JSON."""
     made = block([entry("key", value)])
 
-    assert f"\nkey: {shown} (since 2026-11-02)\n" in made.text
+    assert f"\nkey: {shown} (api, since 2026-11-02)\n" in made.text
     assert len(made.text.splitlines()) == 4
 
 
@@ -116,7 +125,7 @@ def test_an_oversized_value_is_clipped_and_leaves_room_for_others() -> None:
     made = block([entry("log", f"begin {'noise ' * 3000} end"), entry("tone", "formal", "preference")], room=800)
 
     (line,) = [line for line in made.text.splitlines() if line.startswith("log: ")]
-    assert re.fullmatch(r"log: begin .* \[… [0-9,]+ characters left out …\] .* end \(since 2026-11-02\)", line)
+    assert re.fullmatch(r"log: begin .* \[… [0-9,]+ characters left out …\] .* end \(api, since 2026-11-02\)", line)
     assert METER.text(line) <= 200
     assert made.included == ("tone", "log")
     assert made.reasons == ("clipped 1 above a quarter of the memory's share",)
@@ -169,10 +178,10 @@ def test_a_counter_whose_lines_do_not_add_up_is_held_to_the_room() -> None:
             """Return a count that grows faster than the text."""
             return len(text) + len(text) ** 2 // 2000
 
-    meter = Meter(Superlinear(), 1.0)
+    meter = Meter(Superlinear(), "claude-sonnet-4-6")
     entries = [entry(f"key-{number}", "value") for number in range(40)]
 
-    made = build_memory(entries, 1200, [], meter)
+    made = build_memory(entries, 1600, [], meter)
 
     assert 0 < len(made.included) < 40
-    assert meter.block(made.text) == made.tokens <= 1200
+    assert meter.block(made.text) == made.tokens <= 1600

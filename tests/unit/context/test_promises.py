@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.context.assembly import Context, Draft, assemble, render
+from shared.context.budget import Meter
 from shared.context.tokens import TokenCounter
 from shared.models import Message
 
-from .drafts import CL100K, FACTORS, NOW, draft, drafts, histories, part, recount, short_texts, texts
+from .drafts import CL100K, NOW, draft, drafts, histories, part, recount, short_texts, texts
 
 moderate = settings(max_examples=200, deadline=None)
 Case = tuple[Draft, TokenCounter]
@@ -103,11 +104,10 @@ def test_the_window_is_the_end_of_the_history(case: Case) -> None:
     chosen = said[len(said) - len(included) :]
     assert included == [message.id for message in chosen]
     assert not chosen or chosen[0].role == "user"
-    others = sum(part(context, name).tokens for name in ("system", "memory", "newest"))
-    most = max((made.budget.available - others) * 0.25, 64)
+    most = max(int((made.budget.available - part(context, "system").tokens - 256) * 0.25), 64)
     for message, text in zip(chosen, window_texts(context), strict=True):
         assert text == render(message) or is_cut_of(text, render(message))
-        assert counter.count(text) * FACTORS[made.model] + 8 <= most
+        assert Meter(counter, made.model).block(text) <= most
 
 
 @given(drafts())
@@ -144,7 +144,7 @@ def test_the_receipt_accounts_for_every_token_and_message(case: Case) -> None:
     assert {*window.included, *window.omitted} == {message.id for message in made.history}
     assert bool(window.omitted) <= bool(window.reason)
     assert bool(memory.omitted) <= bool(memory.reason)
-    assert receipt.counter == f"{counter.name}*{FACTORS[made.model]:.2f}"
+    assert receipt.counter == Meter(counter, made.model).name
     request = {
         "model": made.model,
         "system": context.system,
