@@ -13,7 +13,10 @@ from shared.settings import load_settings
 from worker.main import ROLES, arguments, create_app
 
 
-@click.command(help="Start one worker process: chat answers, quarantine isolates, maintenance heals, beat keeps time.")
+@click.command(
+    help="Start one worker process: chat answers, quarantine isolates, maintenance heals, summaries writes ahead, "
+    "beat keeps time."
+)
 @click.argument("role", type=click.Choice([*ROLES, "beat"]))
 def main(role: str) -> None:
     """Start Celery in the given role."""

@@ -1,6 +1,6 @@
 """The worker's Celery application, and its roles.
 
-`python -m worker chat|quarantine|maintenance|beat` starts one process of a role; `ROLES` is their table.
+`python -m worker chat|quarantine|maintenance|summaries|beat` starts one process of a role; `ROLES` is their table.
 """
 
 from __future__ import annotations
@@ -13,21 +13,32 @@ from functools import partial
 from celery import Celery
 from celery.signals import setup_logging, worker_process_shutdown, worker_ready, worker_shutdown
 
-from shared.broker import CHAT, MAINTENANCE, QUARANTINE, RECONCILE, make_celery
+from shared.broker import (
+    CHAT,
+    DISPATCH,
+    MAINTENANCE,
+    QUARANTINE,
+    RECONCILE,
+    SUMMARIES,
+    make_celery,
+    transport_of,
+)
 from shared.log import set_up_logs
 from shared.settings import Settings
 from worker.runtime import Adapters, WorkerRuntime, real_adapters
+from worker.summaries import register_summaries
 from worker.tasks import register
 
 OnWarm = Callable[[], None]
 
 BROKER_SECONDS = 10.0
 EVERY_BUCKET_SECONDS = 300.0
+DISPATCH_ROUNDS = 4  # of the reconciler, for one of the summaries
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """How one kind of worker process runs: its queue, Celery's pool, and turns at a time (None: by setting)."""
+    """How one kind of worker process runs: its queue, Celery's pool, and tasks at a time (None: by setting)."""
 
     queue: str
     pool: str
@@ -39,6 +50,7 @@ ROLES = {
     # A process for each turn: what one request does to it, no other suffers.
     "quarantine": Role(QUARANTINE, "prefork", 2),
     "maintenance": Role(MAINTENANCE, "threads", 4),
+    "summaries": Role(SUMMARIES, "threads", None),
 }
 
 
@@ -50,11 +62,13 @@ def create_app(settings: Settings, adapters: Adapters | None = None, *, on_warm:
     """
     app = make_celery(settings, socket_seconds=BROKER_SECONDS)
     app.conf.beat_schedule = {
-        "reconcile": _entry(settings.reconcile_seconds, every=False),
-        "reconcile-every-bucket": _entry(EVERY_BUCKET_SECONDS, every=True),
+        "reconcile": _entry(RECONCILE, settings.reconcile_seconds, every=False),
+        "reconcile-every-bucket": _entry(RECONCILE, EVERY_BUCKET_SECONDS, every=True),
+        "dispatch-summaries": _entry(DISPATCH, settings.reconcile_seconds * DISPATCH_ROUNDS),
     }
     runtime = WorkerRuntime(app, settings, adapters or real_adapters())
     register(app, runtime)
+    register_summaries(app, runtime)
 
     def own_logs(**_: object) -> None:
         set_up_logs(settings)
@@ -99,18 +113,24 @@ def arguments(role: str, settings: Settings) -> list[str]:
         "worker",
         f"--queues={kind.queue}",
         f"--pool={kind.pool}",
-        f"--concurrency={kind.concurrency or settings.worker_concurrency}",
+        f"--concurrency={_concurrency(role, settings)}",
         f"--hostname={role}@%h",
         f"--loglevel={settings.log_level}",
         "--without-gossip",
         "--without-mingle",
+        *([] if transport_of(settings).remote_control else ["--without-heartbeat"]),
     ]
 
 
-def _entry(seconds: float, *, every: bool) -> dict[str, object]:
+def _concurrency(role: str, settings: Settings) -> int:
+    by_setting = settings.summary_concurrency if role == "summaries" else settings.worker_concurrency
+    return ROLES[role].concurrency or by_setting
+
+
+def _entry(task: str, seconds: float, **arguments: bool) -> dict[str, object]:
     return {
-        "task": RECONCILE,
+        "task": task,
         "schedule": seconds,
-        "kwargs": {"every": every},
+        "kwargs": arguments,
         "options": {"queue": MAINTENANCE, "expires": seconds, "ignore_result": True},
     }

@@ -11,26 +11,34 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from celery import Celery
 
 from shared.bridge import LoopThread
-from shared.broker import EventPublisher, Waker
+from shared.broker import Waker, make_publisher
 from shared.clock import system_clock
 from shared.context.budget import check_budget
 from shared.context.tokens import load_counter
 from shared.conversation.announce import Announcer, Publisher
 from shared.conversation.instructions import InstructionsCache
+from shared.conversation.learning import Learner
 from shared.conversation.reconcile import Reconciler, Round
 from shared.conversation.stream import Listeners
 from shared.conversation.turn import Advanced, TurnParts, TurnRunner
 from shared.ids import Ids, SessionRef
 from shared.models import TokenBudget
-from shared.prompt import ClaudeClient
+from shared.prompt import BatchClient, ClaudeClient
+from shared.remembering.indexes import Indexes
+from shared.remembering.recaller import Recaller
 from shared.settings import Settings
 from shared.storage import open_store
 from shared.storage.contract import Store
+from shared.storage.types import RunningPart
+from shared.summarising.batches import BatchParts, BatchRunner
+from shared.summarising.dispatch import Dispatcher
+from shared.summarising.job import SummaryJobs, SummaryParts
+from shared.summarising.single import Single
 
 STORE_PATIENCE_SECONDS = 20.0
 STORE_CONNECTIONS = 64
@@ -44,11 +52,12 @@ class Adapters:
     open_store: Callable[[Settings], Store]
     open_claude: Callable[[Settings], ClaudeClient]
     make_publisher: Callable[[Celery, Settings], Publisher]
+    open_batches: Callable[[Settings], BatchClient] = field(default_factory=lambda: _open_batches)
 
 
 def real_adapters() -> Adapters:
     """Return the adapters of production."""
-    return Adapters(_open_store, _open_claude, lambda app, settings: EventPublisher(app, settings.event_queues))
+    return Adapters(_open_store, _open_claude, make_publisher)
 
 
 class WorkerRuntime:
@@ -62,6 +71,7 @@ class WorkerRuntime:
         self._lock = threading.RLock()
         self._base: Base | None = None
         self._turns: TurnRunner | None = None
+        self._summaries: Summarising | None = None
 
     def advance(self, ref: SessionRef, *, quarantine: bool) -> Advanced:
         """Run the session's next turn. Raises StoreError."""
@@ -75,6 +85,26 @@ class WorkerRuntime:
             if self._turns is None:
                 self._turns = base.loop.call(self._open_turns(base))
             return self._turns
+
+    def summarize(self, ref: SessionRef) -> str:
+        """Make the session's summary or digest, if it is due. Raises StoreError."""
+        return self.base().loop.call(self._summarising().jobs.run(ref))
+
+    def advance_batch(self, which: RunningPart) -> str:
+        """Go on with a part of a batch. Raises StoreError."""
+        return self.base().loop.call(self._summarising().batches.run(which))
+
+    def dispatch(self) -> int:
+        """Launch summaries that are due, and wake batches; return how many. Raises StoreError."""
+        base = self.base()
+
+        async def wake(ref: SessionRef) -> bool:
+            return await asyncio.to_thread(self.waker.summarize, ref)
+
+        async def wake_batch(part: RunningPart) -> bool:
+            return await asyncio.to_thread(self.waker.advance_batch, part)
+
+        return base.loop.call(Dispatcher(base.store, wake, wake_batch, self._settings.summaries_in_flight).run())
 
     def reconcile(self, *, every: bool) -> Round:
         """Run one round of the reconciler. Raises StoreError."""
@@ -99,7 +129,7 @@ class WorkerRuntime:
             if self._base is not None:
                 self._base.loop.call(self._base.closing.aclose(), timeout=10)
                 self._base.loop.stop()
-                self._base = self._turns = None
+                self._base = self._turns = self._summaries = None
 
     async def _open_base(self, loop: LoopThread) -> Base:
         closing = AsyncExitStack()
@@ -111,12 +141,38 @@ class WorkerRuntime:
         content = self._settings.events_include_content
         return Base(loop, closing, store, Announcer(store, publisher, executor, include_content=content))
 
+    def _summarising(self) -> Summarising:
+        with self._lock:
+            base = self.base()
+            if self._summaries is None:
+                self._summaries = base.loop.call(self._open_summaries(base))
+            return self._summaries
+
+    async def _open_summaries(self, base: Base) -> Summarising:
+        claude = self._adapters.open_claude(self._settings)
+        base.closing.push_async_callback(claude.close)
+        parts = SummaryParts(
+            store=base.store,
+            claude=claude,
+            announcer=base.announcer,
+            counter=load_counter(),
+            settings=self._settings,
+            clock=system_clock,
+            ids=Ids(),
+        )
+        batches = self._adapters.open_batches(self._settings)
+        base.closing.push_async_callback(batches.close)
+        runner = BatchRunner(BatchParts(base.store, batches, base.announcer, Single(parts)))
+        return Summarising(SummaryJobs(parts), runner)
+
     async def _open_turns(self, base: Base) -> TurnRunner:
         settings, counter, listeners = self._settings, load_counter(), Listeners()
         budget = TokenBudget(max=settings.token_budget_max, reserve=settings.token_budget_reserve)
-        check_budget(settings.agent_instructions, budget, settings.chat_model, counter)
+        check_budget(settings.agent_instructions, budget, settings.allowed_models, counter)
         claude = self._adapters.open_claude(settings)
         base.closing.push_async_callback(claude.close)
+        learner = Learner(base.store, counter.name)
+        base.closing.push_async_callback(learner.close)
         following = asyncio.get_running_loop().create_task(listeners.follow(base.store.listeners()))
         base.closing.callback(following.cancel)
         return TurnRunner(
@@ -127,6 +183,8 @@ class WorkerRuntime:
                 counter=counter,
                 instructions=InstructionsCache(base.store, settings.agent_instructions),
                 listeners=listeners,
+                learner=learner,
+                recaller=Recaller(Indexes(settings.recall_cache_mb * 1_048_576)),
                 settings=settings,
                 clock=system_clock,
                 ids=Ids(),
@@ -144,6 +202,14 @@ class Base:
     announcer: Announcer
 
 
+@dataclass(frozen=True, slots=True)
+class Summarising:
+    """What a worker of summaries works with."""
+
+    jobs: SummaryJobs
+    batches: BatchRunner
+
+
 def _open_store(settings: Settings) -> Store:
     return open_store(settings, patience=STORE_PATIENCE_SECONDS, connections=STORE_CONNECTIONS)
 
@@ -152,3 +218,9 @@ def _open_claude(settings: Settings) -> ClaudeClient:
     from shared.claude import Claude  # noqa: PLC0415 - the SDK takes seconds to import; roles that run no turns need it not
 
     return Claude(settings)
+
+
+def _open_batches(settings: Settings) -> BatchClient:
+    from shared.claude_batches import ClaudeBatches  # noqa: PLC0415 - see above
+
+    return ClaudeBatches(settings)

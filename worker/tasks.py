@@ -16,7 +16,7 @@ TURNS_AT_A_STRETCH = 10
 
 
 def register(app: Celery, runtime: WorkerRuntime) -> None:
-    """Give the application its tasks."""
+    """Give the application its tasks of turns, and of healing."""
 
     @app.task(name=ADVANCE, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]  # Celery publishes no types
     def advance_session(task: Task, reference: str) -> None:

@@ -1,0 +1,1 @@
+"""Summaries: the ledger, the boundary, verification, the loop, digests, and who is due."""
