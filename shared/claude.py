@@ -8,8 +8,8 @@ https://platform.claude.com/docs/en/api/errors
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import anthropic
 import httpx2
@@ -21,6 +21,8 @@ from shared.errors import ClaudeFailed, ClaudeLater
 from shared.models import TokenUsage
 from shared.prompt import Prompt, Reply
 from shared.settings import Settings
+
+Answer = TypeVar("Answer")
 
 BREAKER_FAILURES = 8
 BREAKER_SECONDS = 10.0
@@ -101,24 +103,31 @@ class Claude:
     async def ask(self, prompt: Prompt, on_text: Callable[[str], None]) -> Reply:
         """See `shared.prompt.ClaudeClient.ask`. While the model's breaker is open, Claude is not asked at all."""
         model = prompt.model
-        request: dict[str, Any] = {"model": model, "messages": list(prompt.messages), "max_tokens": prompt.max_tokens}
-        if prompt.system:
-            request["system"] = prompt.system
-        if model in THINKING_OFF:
-            request["thinking"] = THINKING_OFF[model]
+        request = request_of(prompt)
         try:
             async with await self._breakers.get_breaker(model):
-                return await self._ask(request, on_text)
+                return await self._heard(self._stream(request, on_text))
         except OpenedState as error:
             detail = f"Claude failed {BREAKER_FAILURES} times in a row; asking {model} again soon"
             raise ClaudeLater("breaker-open", detail, after=BREAKER_SECONDS) from error
 
-    async def _ask(self, request: dict[str, Any], on_text: Callable[[str], None]) -> Reply:
+    async def count(self, prompt: Prompt) -> int:
+        """See `shared.prompt.ClaudeClient.count`. It neither opens the breaker nor heeds it."""
+        request = request_of(prompt)
+        del request["max_tokens"]
+
+        async def counted() -> int:
+            return (await self._client.messages.count_tokens(**request)).input_tokens
+
+        return await self._heard(counted())
+
+    async def _heard(self, answer: Coroutine[Any, Any, Answer]) -> Answer:
+        """Return the answer in time; errors in our own words."""
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._stream(request, on_text)
+                return await answer
         except anthropic.APIStatusError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         except (TimeoutError, anthropic.APITimeoutError, httpx2.TimeoutException) as error:
             raise ClaudeLater("timeout", f"Claude did not answer in {self._seconds:g} s") from error
         except anthropic.APIConnectionError as error:
@@ -128,7 +137,7 @@ class Claude:
 
     async def _stream(self, request: dict[str, Any], on_text: Callable[[str], None]) -> Reply:
         pieces: list[str] = []
-        usage = _Usage()
+        usage = UsageSum()
         stop_reason, answered_by, ended = "", request["model"], False
         async with await self._client.messages.create(**request, stream=True) as stream:
             async for event in stream:
@@ -145,22 +154,40 @@ class Claude:
                     ended = True
         if not ended:
             raise ClaudeLater("stream-cut", "Claude's answer ended before it was whole")
-        return _judged("".join(pieces), usage.total(), answered_by, stop_reason)
+        return judged("".join(pieces), usage.total(), answered_by, stop_reason)
 
 
-class _Usage:
+def request_of(prompt: Prompt) -> dict[str, Any]:
+    """Return the body of the Messages API that asks this."""
+    request: dict[str, Any] = {
+        "model": prompt.model,
+        "messages": list(prompt.messages),
+        "max_tokens": prompt.max_tokens,
+    }
+    if prompt.system:
+        request["system"] = prompt.system
+    if prompt.model in THINKING_OFF:
+        request["thinking"] = THINKING_OFF[prompt.model]
+    if prompt.schema is not None:
+        request["output_config"] = {"format": {"type": "json_schema", "schema": prompt.schema}}
+    return request
+
+
+class UsageSum:
     """Adds up what the stream reports; later reports replace earlier ones."""
 
     def __init__(self) -> None:
         self.fresh = self.read_from_cache = self.written_to_cache = self.output = 0
 
     def read(self, reported: Any) -> None:
+        """Take in one report."""
         self.fresh = getattr(reported, "input_tokens", None) or self.fresh
         self.read_from_cache = getattr(reported, "cache_read_input_tokens", None) or self.read_from_cache
         self.written_to_cache = getattr(reported, "cache_creation_input_tokens", None) or self.written_to_cache
         self.output = getattr(reported, "output_tokens", None) or self.output
 
     def total(self) -> TokenUsage:
+        """Return the sum."""
         entire = self.fresh + self.read_from_cache + self.written_to_cache
         return TokenUsage(
             input=entire,
@@ -171,7 +198,8 @@ class _Usage:
         )
 
 
-def _judged(text: str, usage: TokenUsage, model: str, stop_reason: str) -> Reply:
+def judged(text: str, usage: TokenUsage, model: str, stop_reason: str) -> Reply:
+    """Return what Claude wrote as a reply; raise what its stop reason says instead."""
     verdict = STOP_REASONS.get(stop_reason, CUT)
     if verdict not in {WHOLE, CUT}:
         raise ClaudeFailed(verdict, f"Claude ended with {stop_reason!r} and no reply to keep")
@@ -180,7 +208,8 @@ def _judged(text: str, usage: TokenUsage, model: str, stop_reason: str) -> Reply
     return Reply(text, usage, model, stop_reason, cut=verdict == CUT)
 
 
-def _translated(error: anthropic.APIStatusError) -> ClaudeLater | ClaudeFailed:
+def translated(error: anthropic.APIStatusError) -> ClaudeLater | ClaudeFailed:
+    """Return what a refusal of the API means to us."""
     status, kind = _status(error), getattr(error, "error_code", None)
     if kind in SPENT:
         return ClaudeFailed("spend-limit", "the account's spend limit is reached; raise it to go on")

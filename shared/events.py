@@ -8,6 +8,7 @@ id. Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from shared.models import ChatRequest
 from shared.storage.types import OutboxRow
@@ -16,6 +17,8 @@ EVENT_TYPES = {
     "chat.reply.completed": "A request has its reply.",
     "chat.reply.failed": "A request has failed, and says why.",
     "session.closed": "A session was closed.",
+    "session.summarized": "A session has a new summary.",
+    "memory.updated": "Memory entries were extracted from a session, or resolved by it.",
 }
 
 
@@ -33,6 +36,10 @@ def envelope(row: OutboxRow, content: ChatRequest | None = None) -> dict[str, An
             "resultUrl": f"/api/chat/{row.request_id}",
             "metadata": row.metadata,
         }
+    if row.type == "session.summarized":
+        data["summaryUrl"] = f"/api/sessions/{row.session_id}/summary"
+    if row.type == "memory.updated":
+        data["memoryUrl"] = f"/api/memory?customerId={quote(row.customer_id, safe='')}"
     if content is not None:
         data |= content.model_dump(mode="json", by_alias=True, include={"result", "failure"}, exclude_none=True)
     return {

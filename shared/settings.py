@@ -6,13 +6,12 @@ Read from the environment and from `.env` in the working directory, the environm
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
+from shared.connections import Connections, split
 from shared.errors import SettingsError
 
 CLAUDE_MODELS = (
@@ -26,7 +25,8 @@ CLAUDE_MODELS = (
     "claude-fable-5-1",
 )
 
-DEFAULT_REDIS_PORT = 6379
+# 4 bytes of UTF-8 each, twice in one transaction of at most 4 MB: as a request, and as the message it becomes.
+DYNAMODB_MESSAGE_CHARS = 500_000
 
 DEFAULT_INSTRUCTIONS = (
     "You are a customer support agent. Be warm, brief and exact. Use what you are told about this customer: do not "
@@ -35,12 +35,8 @@ DEFAULT_INSTRUCTIONS = (
 )
 
 
-class Settings(BaseSettings):
+class Settings(Connections):
     """The configuration of one process. Field names in capitals are the environment variables."""
-
-    model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
-    )
 
     # Claude
     anthropic_api_key: SecretStr | None = Field(None, description="Claude key; absent: the bundled simulator answers")
@@ -53,19 +49,15 @@ class Settings(BaseSettings):
     )
     claude_timeout_seconds: float = Field(120, gt=0, le=840, description="longest one call to Claude may take")
 
-    # Store and broker
-    store: Literal["auto", "redis"] = Field("auto", description="`auto` or `redis`: both mean Redis/Valkey")
-    redis_url: SecretStr | None = Field(None, description="Redis/Valkey; absent: the embedded server of `up`")
-    broker_url: SecretStr | None = Field(None, description="broker; absent: REDIS_URL with database 1")
-    data_dir: Path = Field(Path(".data"), description="where the embedded server keeps its data")
-
     # Web
     host: str = Field("127.0.0.1", description="address to listen on; beyond loopback only with an API key made")
     port: int = Field(8080, ge=1, le=65535, description="port to listen on")
     web_processes: int = Field(1, ge=1, le=64, description="web server processes")
     web_threads: int = Field(16, ge=1, le=256, description="Flask threads of a web process; held requests use none")
     max_message_chars: int = Field(100_000, ge=1, le=1_000_000, description="longest message, in characters")
-    max_metadata_bytes: int = Field(4096, ge=2, le=65_536, description="largest metadata, in bytes of JSON")
+    max_metadata_bytes: int = Field(
+        4096, ge=2, le=65_536, description="largest metadata, and what is said of attachments, in bytes of JSON"
+    )
     max_memory_value_bytes: int = Field(4096, ge=2, le=65_536, description="largest memory value, in bytes of JSON")
     memory_max_entries: int = Field(500, ge=1, le=10_000, description="most memory entries of one customer")
     max_open_requests: int = Field(100, ge=1, le=10_000, description="most requests of one session that may wait")
@@ -75,10 +67,49 @@ class Settings(BaseSettings):
     # Context
     token_budget_max: int = Field(4096, ge=512, le=1_000_000, description="most tokens in the assembled context")
     token_budget_reserve: int = Field(500, ge=1, le=128_000, description="of these, kept free for the reply")
-    compression_strategy: Literal["sliding_window"] = Field("sliding_window", description="how history is fitted")
+    compression_strategy: Literal["sliding_window", "summarization", "hybrid"] = Field(
+        "sliding_window", description="how history is fitted: newest turns; summary and later turns; or both"
+    )
+    cache_ttl: Literal["5m", "1h", "off"] = Field(
+        "5m", description="how long Claude's prompt cache keeps a context's beginning; `off`: no cache breakpoints"
+    )
+    exact_count: bool = Field(
+        False, description="let Claude count each context before it is sent; one call more, ahead of the reply"
+    )
     agent_instructions: str = Field(DEFAULT_INSTRUCTIONS, description="instructions of tenants that set none")
     context_messages: int = Field(200, ge=2, le=2000, description="most recent messages a turn reads")
     context_memory_entries: int = Field(50, ge=0, le=500, description="most memory entries a turn reads")
+
+    # Memory
+    recall_share: float = Field(
+        0.4, ge=0, le=0.9, description="of the context, for earlier turns that matter for the message; 0: no recall"
+    )
+    recall_index_kb: int = Field(1024, ge=16, le=65_536, description="of a customer's index searched, newest first")
+    recall_cache_mb: int = Field(64, ge=1, le=65_536, description="of packed indexes a process keeps; takes ten times")
+    memory_delay_seconds: float = Field(
+        60, ge=1, le=86_400, description="a session silent so long is indexed, and read for memory entries"
+    )
+    memory_threshold_tokens: int = Field(
+        1500, ge=0, le=1_000_000, description="so many unread raw tokens make that due at once; 0: never"
+    )
+    extraction: bool = Field(True, description="let a model read sessions for memory entries; a tenant may say no")
+    extraction_model: str | None = Field(None, description="the model that does; SUMMARY_MODEL when absent")
+
+    # Summaries
+    summary_model: str = Field("claude-haiku-5-5", description="the model that summarises; the cheapest that fits")
+    summary_max_tokens: int = Field(300, ge=50, le=4000, description="longest summary, in raw tokens")
+    summary_threshold_tokens: int = Field(
+        2000,
+        ge=0,
+        le=1_000_000,
+        description="a session whose strategy uses summaries is due with so many raw tokens in none; 0: never",
+    )
+    summary_idle_minutes: float = Field(30, ge=0, description="a session that is silent so long is due; 0: never")
+    session_digests: bool = Field(True, description="record what a session was about when it is over, for later ones")
+    context_digests: int = Field(10, ge=0, le=50, description="most digests of earlier sessions a turn reads")
+    summary_concurrency: int = Field(8, ge=1, le=200, description="summaries one worker process makes at a time")
+    summaries_in_flight: int = Field(16, ge=1, le=2000, description="most summaries being made in the deployment")
+    summary_lease_seconds: float = Field(300, ge=3, le=3600, description="how long a killed summary job is waited for")
 
     # Time
     session_ttl_hours: float = Field(24, gt=0, description="a session is over this long after its last message")
@@ -103,23 +134,7 @@ class Settings(BaseSettings):
     @field_validator("allowed_models", "event_queues", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("store", mode="before")
-    @classmethod
-    def _known_store(cls, value: Any) -> Any:
-        if value == "dynamodb":
-            message = "this version stores in Redis/Valkey only; set STORE=redis and REDIS_URL"
-            raise ValueError(message)
-        return value
-
-    @field_validator("compression_strategy", mode="before")
-    @classmethod
-    def _known_strategy(cls, value: Any) -> Any:
-        if value in {"summarization", "hybrid"}:
-            message = "this version has sliding_window only; set COMPRESSION_STRATEGY=sliding_window"
-            raise ValueError(message)
-        return value
+        return split(value)
 
     @field_validator("event_queues")
     @classmethod
@@ -136,13 +151,26 @@ class Settings(BaseSettings):
         problems = []
         if self.token_budget_reserve >= self.token_budget_max:
             problems.append("TOKEN_BUDGET_RESERVE must be smaller than TOKEN_BUDGET_MAX; lower it")
-        for name, model in (("CHAT_MODEL", self.chat_model), ("FALLBACK_MODEL", self.fallback_model)):
+        for name, model in (
+            ("CHAT_MODEL", self.chat_model),
+            ("FALLBACK_MODEL", self.fallback_model),
+            ("SUMMARY_MODEL", self.summary_model),
+            ("EXTRACTION_MODEL", self.extraction_model),
+        ):
             if model is not None and model not in self.allowed_models:
                 problems.append(f"{name} names {model}, which ALLOWED_MODELS does not hold; add it there")
         if self.chat_default_wait_seconds > self.max_wait_seconds:
             problems.append("CHAT_DEFAULT_WAIT_SECONDS must not be above MAX_WAIT_SECONDS; lower it")
-        if self.redis_url and self.broker_url and _same_database(self.redis_url, self.broker_url):
-            problems.append("BROKER_URL names the store's own database; give the broker another one, such as /1")
+        problems += self.connection_problems()
+        if self.store_kind == "dynamodb" and self.max_message_chars > DYNAMODB_MESSAGE_CHARS:
+            problems.append(
+                f"MAX_MESSAGE_CHARS must not be above {DYNAMODB_MESSAGE_CHARS} on DynamoDB, "
+                "whose transactions hold 4 MB"
+            )
+        if self.event_queues and self.on_sqs:
+            problems.append(
+                "EVENT_QUEUES cannot be had on SQS, which routes nothing; make an SNS topic: EVENTS_TOPIC_ARN"
+            )
         if 0 < self.memory_retention_days * 24 < self.session_ttl_hours:
             problems.append("MEMORY_RETENTION_DAYS must not end before SESSION_TTL_HOURS; raise it")
         if problems:
@@ -155,25 +183,9 @@ class Settings(BaseSettings):
         return self.anthropic_api_key is None
 
     @property
-    def store_url(self) -> str:
-        """The store's address.
-
-        Raises:
-            SettingsError: no store is named; the text says how to name one.
-
-        """
-        if self.redis_url is None:
-            message = "REDIS_URL is not set. Set it, or start everything with `customer-memory up`, which embeds one."
-            raise SettingsError(message)
-        return self.redis_url.get_secret_value()
-
-    @property
-    def broker_address(self) -> str:
-        """The broker's address: BROKER_URL, else the store's server with database 1."""
-        if self.broker_url is not None:
-            return self.broker_url.get_secret_value()
-        parts = urlsplit(self.store_url)
-        return urlunsplit(parts._replace(path="/1" if _database(parts.path) != "1" else "/2"))
+    def remembers(self) -> bool:
+        """Whether sessions are read for memory: indexed for recall, or for entries."""
+        return self.recall_share > 0 or self.extraction
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -193,19 +205,3 @@ def _problem(item: Any) -> str:
     text = str(item["msg"]).removeprefix("Value error, ")
     variable = str(item["loc"][0]).upper() if item["loc"] else ""
     return f"{variable}: {text}" if variable else text
-
-
-def _database(path: str) -> str:
-    return path.strip("/") or "0"
-
-
-def _same_database(store: SecretStr, broker: SecretStr) -> bool:
-    first, second = urlsplit(store.get_secret_value()), urlsplit(broker.get_secret_value())
-    return all(
-        one == other
-        for one, other in (
-            (first.hostname, second.hostname),
-            (first.port or DEFAULT_REDIS_PORT, second.port or DEFAULT_REDIS_PORT),
-            (_database(first.path), _database(second.path)),
-        )
-    )

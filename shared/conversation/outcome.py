@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared.clock import Clock
-from shared.context.assembly import Context
+from shared.context.assembly import Context, render
+from shared.context.counted import Counted, look_at
 from shared.context.tokens import TokenCounter
 from shared.ids import Ids
 from shared.models import Failure, Message, Result
@@ -36,7 +37,6 @@ def succeeded(claim: Claim, context: Context, reply: Reply, makers: Makers, *, s
         role="assistant",
         content=reply.text,
         at=makers.clock(),
-        tokens=makers.counter.count(reply.text),
         request_id=claim.request.id,
         truncated=reply.cut,
     )
@@ -49,21 +49,44 @@ def succeeded(claim: Claim, context: Context, reply: Reply, makers: Makers, *, s
         stop_reason=reply.stop_reason,
         simulated=simulated,
     )
-    return Outcome(user=_asked(claim, makers), reply=message, result=result, receipt=context.receipt, asked=True)
+    return Outcome(
+        user=_asked(claim).model_copy(update=_counts(context.newest)),
+        reply=_counted(message, makers),
+        result=result,
+        receipt=context.receipt,
+        asked=True,
+        pin=context.pin.model_dump_json(),
+        pinned_summary=context.pin.summary,
+    )
 
 
-def failed(claim: Claim, failure: Failure, makers: Makers, *, asked: bool) -> Outcome:
-    """Return the outcome of a request that failed; its message is kept, and marked unanswered."""
-    return Outcome(user=_asked(claim, makers, unanswered=True), failure=failure, asked=asked)
+def failed(claim: Claim, failure: Failure, makers: Makers, context: Context | None, *, asked: bool) -> Outcome:
+    """Return the outcome of a request that failed; its message is kept, and marked unanswered.
+
+    `context`: what Claude was asked, if it was. Its pin is not kept: the next turn begins as the one before.
+    """
+    user = _asked(claim, unanswered=True)
+    if context is None:
+        return Outcome(user=_counted(user, makers), failure=failure, asked=asked)
+    user = user.model_copy(update=_counts(context.newest))
+    return Outcome(user=user, failure=failure, receipt=context.receipt, asked=asked)
 
 
-def _asked(claim: Claim, makers: Makers, *, unanswered: bool = False) -> Message:
+def _asked(claim: Claim, *, unanswered: bool = False) -> Message:
     return Message(
         id=f"msg_{claim.request.id[6:]}",
         role="user",
         content=claim.request.message,
+        attachments=claim.request.attachments,
         at=claim.request.accepted_at,
-        tokens=makers.counter.count(claim.request.message),
         request_id=claim.request.id,
         unanswered=unanswered,
     )
+
+
+def _counted(message: Message, makers: Makers) -> Message:
+    return message.model_copy(update=_counts(look_at(makers.counter, render(message))))
+
+
+def _counts(found: Counted) -> dict[str, Any]:
+    return {"tokens": found.tokens, "text_kind": found.kind}

@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import structlog
 
 from shared.clock import Clock
-from shared.context.assembly import Context, Draft, assemble
+from shared.context.assembly import Context, assemble
+from shared.context.sources import Recalled
 from shared.context.tokens import TokenCounter
 from shared.conversation.announce import Announcer
+from shared.conversation.drafting import Known, default_budget, make_draft, wanted_of
+from shared.conversation.exact import fitted_exactly, prompt_of
 from shared.conversation.instructions import InstructionsCache
+from shared.conversation.learning import Learner
 from shared.conversation.lease import LeaseLost, held
 from shared.conversation.outcome import failed, succeeded
 from shared.conversation.retry import FALLBACK_AFTER_TRIES, wait_seconds
 from shared.conversation.stream import Listeners, ReplyStream
 from shared.errors import ClaudeFailed, ClaudeLater, StoreError, StoreUnavailable
 from shared.ids import Ids, SessionRef
-from shared.models import Failure, TokenBudget
-from shared.prompt import ClaudeClient, Prompt, Reply
+from shared.models import Failure
+from shared.prompt import ClaudeClient, Reply
+from shared.remembering.recaller import Recaller
 from shared.settings import Settings
 from shared.storage.contract import Store, TenantStore
 from shared.storage.types import Claim, NotClaimed, Outcome
@@ -65,6 +70,8 @@ class TurnParts:
     counter: TokenCounter
     instructions: InstructionsCache
     listeners: Listeners
+    learner: Learner
+    recaller: Recaller
     settings: Settings
     clock: Clock
     ids: Ids
@@ -76,9 +83,6 @@ class TurnRunner:
     def __init__(self, parts: TurnParts) -> None:
         self._parts = parts
         self._settings = parts.settings
-        self._default_budget = TokenBudget(
-            max=parts.settings.token_budget_max, reserve=parts.settings.token_budget_reserve
-        )
 
     async def advance(self, ref: SessionRef, *, quarantine: bool) -> Advanced:
         """Run the session's next turn, if it has one that is due and nobody runs it.
@@ -88,7 +92,7 @@ class TurnRunner:
 
         """
         store = self._parts.store.tenant(ref.tenant)
-        read = self._default_budget.available
+        read = default_budget(self._settings).available
         claim = await store.claim(ref, self._parts.ids.ulid(), read, quarantine=quarantine)
         if isinstance(claim, NotClaimed):
             return Advanced(claim.reason, NEXT.get(claim.reason))
@@ -133,36 +137,46 @@ class TurnRunner:
             stream.start()
         try:
             async with held(turn.store, claim, self._settings.lease_seconds, stream.start):
-                context, reply = await self._ask(claim, await self._context(claim), stream.add)
+                turn.recalled = await self._recalled(turn)
+                context, reply = await self._ask(turn, stream.add)
         finally:
             close()
             await stream.stop()
+        if not self._settings.simulated:  # the simulator counts in its own way, and a key may be set later
+            self._parts.learner.observe(context.receipt.model, context.lesson, reply.usage.input)
         outcome = succeeded(claim, context, reply, self._parts, simulated=self._settings.simulated)
         return await self._commit(turn, outcome, "succeeded")
 
-    async def _context(self, claim: Claim, model: str | None = None) -> Context:
-        instructions = await self._parts.instructions.of(claim.ref.tenant)
-        draft = Draft(
-            instructions=instructions,
-            memory=claim.memory,
-            history=claim.history,
-            history_complete=claim.history_complete,
-            newest=claim.request.message,
-            newest_id=claim.request.id,
-            model=model or self._model(claim),
-            budget=claim.session.token_budget or self._default_budget,
-        )
+    async def _recalled(self, turn: Turn) -> Sequence[Recalled]:
+        """Return earlier turns that matter; without them the turn goes on all the same."""
+        if self._settings.recall_share == 0:
+            return ()
+        try:
+            wanted = wanted_of(Known.of(turn.claim), self._settings, turn.claim.index)
+            return await self._parts.recaller.recall(turn.store, wanted)
+        except StoreError as error:
+            log.warning("turn.recall_failed", error=str(error))
+            return ()
+
+    async def _context(self, turn: Turn, model: str | None = None) -> Context:
+        claim, model = turn.claim, model or self._model(turn.claim)
+        instructions = await self._parts.instructions.of(claim.ref.tenant, claim.instructions)
+        correction = await self._parts.learner.correction(model)
+        draft = make_draft(Known.of(claim, turn.recalled), instructions, self._settings, model, correction)
+        if self._settings.exact_count:
+            return await fitted_exactly(draft, self._parts.counter, self._parts.claude)
         return assemble(draft, self._parts.counter)
 
-    async def _ask(self, claim: Claim, context: Context, on_text: Callable[[str], None]) -> tuple[Context, Reply]:
+    async def _ask(self, turn: Turn, on_text: Callable[[str], None]) -> tuple[Context, Reply]:
+        context = turn.context = await self._context(turn)
         try:
-            reply = await self._parts.claude.ask(_prompt(context), on_text)
+            reply = await self._parts.claude.ask(prompt_of(context), on_text)
         except ClaudeFailed as error:
             fallback = self._settings.fallback_model
             if error.cause != "refused" or fallback is None or fallback == context.receipt.model:
                 raise
-            context = await self._context(claim, fallback)
-            reply = await self._parts.claude.ask(_prompt(context), on_text)
+            context = turn.context = await self._context(turn, fallback)
+            reply = await self._parts.claude.ask(prompt_of(context), on_text)
         return context, reply
 
     def _model(self, claim: Claim) -> str:
@@ -183,7 +197,8 @@ class TurnRunner:
         return Advanced("parked" if parked else "lost")
 
     async def _fail(self, turn: Turn, failure: Failure, *, asked: bool = False) -> Advanced:
-        return await self._commit(turn, failed(turn.claim, failure, self._parts, asked=asked), failure.type)
+        outcome = failed(turn.claim, failure, self._parts, turn.context, asked=asked)
+        return await self._commit(turn, outcome, failure.type)
 
     async def _commit(self, turn: Turn, outcome: Outcome, word: str) -> Advanced:
         done = await turn.insist(lambda: turn.store.commit(turn.claim, outcome))
@@ -197,13 +212,16 @@ class TurnRunner:
         return Failure(type="deadline", detail=f"No reply within {minutes:g} minutes: {why}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
     """A turn under way; `until` is its request's deadline, in seconds of this machine's monotonic clock."""
 
     store: TenantStore
     claim: Claim
     until: float
+    context: Context | None = None
+    """What Claude was asked last, if it was."""
+    recalled: Sequence[Recalled] = ()
 
     def seconds_left(self) -> float:
         """Return the seconds to the deadline, not below 0."""
@@ -224,7 +242,3 @@ class Turn:
                     raise
                 log.warning("turn.store_away", error=str(error))
                 await asyncio.sleep(AGAIN_SECONDS)
-
-
-def _prompt(context: Context) -> Prompt:
-    return Prompt(context.receipt.model, context.system, context.messages, context.max_tokens)
