@@ -6,7 +6,7 @@ from urllib.request import Request, urlopen
 
 from pydantic import BaseModel
 
-from simulator.schema import Fault, FaultList, RequestList, RequestRecord, Settings, Stats
+from simulator.schema import BatchList, BatchRecord, Fault, FaultList, RequestList, RequestRecord, Settings, Stats
 
 TIMEOUT_SECONDS = 10.0
 
@@ -54,10 +54,22 @@ class SimulatorControl:
         """Return how many requests came, are open, and were open at most."""
         return Stats.model_validate_json(self._call("GET", "stats"))
 
-    def pace(self, *, latency_ms: float = 0, tokens_per_second: float = 0) -> Settings:
-        """Set latency and rate; what is left out is none."""
-        settings = Settings(latency_ms=latency_ms, tokens_per_second=tokens_per_second)
+    def pace(self, *, latency_ms: float = 0, tokens_per_second: float = 0, batch_seconds: float = 0) -> Settings:
+        """Set latency, rate, and how long batches take; what is left out is none."""
+        settings = Settings(latency_ms=latency_ms, tokens_per_second=tokens_per_second, batch_seconds=batch_seconds)
         return Settings.model_validate_json(self._call("PUT", "settings", settings))
+
+    def batches(self) -> list[BatchRecord]:
+        """Return the batches handed in, oldest first."""
+        return BatchList.model_validate_json(self._call("GET", "batches")).batches
+
+    def finish_batch(self, batch_id: str) -> None:
+        """End a batch now, all answered."""
+        self._call("POST", f"batches/{batch_id}/finish")
+
+    def expire_batch(self, batch_id: str) -> None:
+        """Let a batch's day be over now."""
+        self._call("POST", f"batches/{batch_id}/expire")
 
     def _call(self, method: str, path: str, body: BaseModel | None = None) -> bytes:
         data = None if body is None else body.model_dump_json(by_alias=True).encode()

@@ -1,4 +1,4 @@
-"""The control API under `/_simulator`, for tests and demos: faults, the record of requests, pace."""
+"""The control API under `/_simulator`, for tests and demos: faults, the record of requests, pace, batches."""
 
 from typing import TypeVar
 
@@ -6,7 +6,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from simulator.errors import ApiError
-from simulator.schema import FaultList, RequestList, Settings
+from simulator.schema import BatchList, FaultList, RequestList, Settings
 from simulator.state import SIMULATOR
 
 T = TypeVar("T", bound=BaseModel)
@@ -24,6 +24,9 @@ def add_routes(app: web.Application) -> None:
             web.get("/_simulator/stats", read_stats),
             web.get("/_simulator/settings", read_settings),
             web.put("/_simulator/settings", set_settings),
+            web.get("/_simulator/batches", list_batches),
+            web.post("/_simulator/batches/{id}/finish", finish_batch),
+            web.post("/_simulator/batches/{id}/expire", expire_batch),
             web.get("/healthz", health),
         ]
     )
@@ -75,6 +78,27 @@ async def set_settings(http: web.Request) -> web.Response:
     """Replace the pace; a field left out goes back to no delay, no limit."""
     http.app[SIMULATOR].settings = await _read(http, Settings)
     return await read_settings(http)
+
+
+async def list_batches(http: web.Request) -> web.Response:
+    """Answer with the batches handed in, and what stood in them."""
+    simulator = http.app[SIMULATOR]
+    now = simulator.clock()
+    return _json(BatchList(batches=[batch.record(now) for batch in simulator.batches.all()]))
+
+
+async def finish_batch(http: web.Request) -> web.Response:
+    """End the batch now, with all its requests answered."""
+    simulator = http.app[SIMULATOR]
+    simulator.batches.get(http.match_info["id"]).finish(simulator.clock())
+    return await list_batches(http)
+
+
+async def expire_batch(http: web.Request) -> web.Response:
+    """Let the batch's day be over now: what has not been answered has expired."""
+    simulator = http.app[SIMULATOR]
+    simulator.batches.get(http.match_info["id"]).expire(simulator.clock())
+    return await list_batches(http)
 
 
 async def health(_http: web.Request) -> web.Response:

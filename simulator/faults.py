@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from simulator.errors import ApiError
 from simulator.schema import Fault, FaultKind
+from simulator.summary import spoiled
 
 ALWAYS = -1
 
@@ -29,9 +30,11 @@ class FaultQueue:
         """Return what is in force, `times` being what is left."""
         return [fault.model_copy(update={"times": left}) for fault, left in self._left]
 
-    def take(self, last_user_text: str) -> Fault | None:
-        """Use up one turn of the first fault whose `match` stands in the text."""
+    def take(self, last_user_text: str, *, summary: bool = False) -> Fault | None:
+        """Use up one turn of the first fault whose `match` stands in the text; `summary`: one is asked for."""
         for position, (fault, left) in enumerate(self._left):
+            if fault.kind == "summary" and not summary:
+                continue
             if fault.match is None or fault.match in last_user_text:
                 if left == 1:
                     del self._left[position]
@@ -56,6 +59,8 @@ def shaped(fault: Fault | None, text: Callable[[], str]) -> tuple[str, str]:
             return "", "end_turn"
         case "reply":
             return fault.text or "", "end_turn"
+        case "summary" if fault.how:
+            return spoiled(text(), fault.how), "end_turn"
         case "stop":
             kept = 0 if fault.stop_reason == "refusal" and fault.after_chars is None else fault.after_chars
             return text()[:kept], fault.stop_reason or "end_turn"

@@ -1,4 +1,7 @@
-"""`POST /v1/messages`: check, take a fault, account, answer; every request ends with exactly one outcome."""
+"""`POST /v1/messages`: check, take a fault, account, answer; every request ends with exactly one outcome.
+
+`POST /v1/messages/count_tokens` checks and counts; it takes no fault and is not recorded.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,7 +21,8 @@ from simulator.reply import compose
 from simulator.schema import Fault
 from simulator.state import SIMULATOR, Simulator
 from simulator.stream import break_off, send_stream
-from simulator.wire import MessagesRequest, parse
+from simulator.summary import is_summary
+from simulator.wire import MessagesRequest, parse, parse_count
 
 MAX_BODY_BYTES = 32 * 2**20
 ORGANIZATION = "org_simulated"
@@ -43,6 +47,15 @@ async def create_message(http: web.Request) -> web.StreamResponse:
         simulator.recorder.close(entry, "refused", 500)  # only a defect comes here with the entry still open
 
 
+async def count_tokens(http: web.Request) -> web.Response:
+    """Tell how many input tokens a request would have."""
+    simulator = http.app[SIMULATOR]
+    require_key(http.headers)
+    prefixes = measure(parse_count(await _read(http)), simulator)
+    headers = answer_headers(simulator.new_id("req"))
+    return web.json_response({"input_tokens": prefixes[-1].tokens}, headers=headers)
+
+
 def error_response(error: ApiError, request_id: str) -> web.Response:
     """Write an error as the API does, its `request-id` header included."""
     headers = {**answer_headers(request_id), **error.headers}
@@ -60,7 +73,7 @@ async def _answer(http: web.Request, simulator: Simulator, entry: Entry) -> web.
     simulator.recorder.body(entry, body)
     request = parse(body)
     prefixes = measure(request, simulator)
-    fault = simulator.faults.take(last_text(request))
+    fault = simulator.faults.take(last_text(request), summary=is_summary(request))
     await simulator.wait((simulator.settings.latency_ms + (fault.delay_ms if fault else 0)) / 1000)
     if fault is not None and fault.kind == "status":
         raise error_of(fault)

@@ -3,9 +3,12 @@
 from dataclasses import dataclass, replace
 
 from simulator.answer import answer
-from simulator.context import read
+from simulator.context import last_text, read
 from simulator.faults import shaped
+from simulator.remember import is_extraction, remembered
 from simulator.schema import Fault
+from simulator.structured import format_of, structured
+from simulator.summary import is_summary, summarised
 from simulator.tokens import TokenCounter
 from simulator.wire import MessagesRequest
 
@@ -24,13 +27,23 @@ def compose(request: MessagesRequest, fault: Fault | None, counter: TokenCounter
     """Answer the request, as `fault` bends it, within `max_tokens` and before the first stop sequence."""
     if request.max_tokens == 0:  # only warms the prompt cache
         return Reply("", "max_tokens", 0)
-    text, stop_reason = shaped(fault, lambda: answer(read(request)))
+    text, stop_reason = shaped(fault, lambda: said(request))
     reply = _stopped(Reply(text, stop_reason, 0), request.stop_sequences)
     tokens = counter.count(reply.text)
     if tokens > request.max_tokens:
         cut = counter.cut(reply.text, request.max_tokens)
         return Reply(cut, "max_tokens", request.max_tokens)
     return replace(reply, output_tokens=max(tokens, 1))  # the API never reports 0 for an answer, not even an empty one
+
+
+def said(request: MessagesRequest) -> str:
+    """Return what the system prompt asks for, JSON where a schema asks for it, else an answer."""
+    schema = format_of(request)
+    if is_extraction(request):
+        return remembered(last_text(request))
+    if schema is not None:
+        return structured(schema, last_text(request))
+    return summarised(last_text(request)) if is_summary(request) else answer(read(request))
 
 
 def _stopped(reply: Reply, sequences: list[str]) -> Reply:

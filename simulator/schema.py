@@ -5,13 +5,20 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic.alias_generators import to_camel
 
-FaultKind = Literal["status", "slow", "hang", "cut", "stream_error", "stop", "empty", "reply"]
+FaultKind = Literal["status", "slow", "hang", "cut", "stream_error", "stop", "empty", "reply", "summary"]
 FaultStatus = Literal[400, 401, 403, 404, 408, 413, 429, 500, 503, 504, 529]
 ForcedStop = Literal["refusal", "max_tokens", "model_context_window_exceeded", "pause_turn"]
+Misdeed = Literal["empty", "none", "refusal", "too_long", "drop", "alter", "instructions", "slow"]
 Outcome = Literal["open", "answered", "refused", "broken", "client left", "server stopped"]
 
 # What a kind of fault cannot do without.
-NEEDS: dict[FaultKind, str] = {"status": "status", "slow": "delay_ms", "stop": "stop_reason", "reply": "text"}
+NEEDS: dict[FaultKind, str] = {
+    "status": "status",
+    "slow": "delay_ms",
+    "stop": "stop_reason",
+    "reply": "text",
+    "summary": "how",
+}
 
 
 class Schema(BaseModel):
@@ -26,6 +33,7 @@ class Fault(Schema):
     """One order to misbehave. `times`: requests it hits, -1 for ever. `match`: part of the last user text it waits for.
 
     `delay_ms` comes before whatever else the fault does. `after_chars` counts characters of the reply's text.
+    A fault of kind `summary` waits for a request for a summary; `how` says what is done to it.
     """
 
     kind: FaultKind
@@ -38,6 +46,7 @@ class Fault(Schema):
     after_chars: int | None = Field(default=None, ge=0)
     stop_reason: ForcedStop | None = None
     text: str | None = None
+    how: Misdeed | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -58,10 +67,11 @@ class FaultList(Schema):
 
 
 class Settings(Schema):
-    """Pace: milliseconds before the first byte, output tokens a second (0: no limit)."""
+    """Pace: milliseconds before the first byte, output tokens a second (0: no limit), seconds a new batch takes."""
 
     latency_ms: float = Field(default=0, ge=0)
     tokens_per_second: float = Field(default=0, ge=0)
+    batch_seconds: float = Field(default=0, ge=0)
 
 
 class RequestRecord(Schema):
@@ -94,3 +104,19 @@ class Stats(Schema):
     requests: int
     open: int
     max_open: int
+
+
+class BatchRecord(Schema):
+    """One batch that was handed in. `at`: seconds since the epoch; `answered`: how many of its requests have been."""
+
+    id: str
+    at: float
+    status: Literal["in_progress", "canceling", "ended"]
+    custom_ids: list[str]
+    answered: int
+
+
+class BatchList(Schema):
+    """Answer of `GET /_simulator/batches`, oldest first."""
+
+    batches: list[BatchRecord]

@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from simulator import control
+from simulator import batch_routes, control
+from simulator.batches import Batches
 from simulator.cache import PromptCache
 from simulator.errors import ApiError
 from simulator.faults import FaultQueue
-from simulator.messages import MAX_BODY_BYTES, create_message, error_response
+from simulator.messages import MAX_BODY_BYTES, count_tokens, create_message, error_response
 from simulator.recorder import Recorder
 from simulator.schema import Settings
 from simulator.state import SIMULATOR, Clock, NewId, Simulator, Sleep, random_id
@@ -41,11 +42,14 @@ def create_app(
         cache=PromptCache(),
         faults=FaultQueue(),
         recorder=Recorder(clock, keep=record),
+        batches=Batches(),
         clock=clock,
         sleep=sleep,
         new_id=new_id,
     )
     app.router.add_post("/v1/messages", create_message)
+    app.router.add_post("/v1/messages/count_tokens", count_tokens)
+    batch_routes.add_routes(app)
     control.add_routes(app)
     app.on_shutdown.append(_stop)
     return app

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from simulator.batches import Batches
 from simulator.cache import PromptCache
 from simulator.faults import FaultQueue
 from simulator.recorder import Recorder
@@ -26,6 +27,7 @@ class Simulator:
     cache: PromptCache
     faults: FaultQueue
     recorder: Recorder
+    batches: Batches
     clock: Clock
     sleep: Sleep
     new_id: NewId

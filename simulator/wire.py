@@ -1,6 +1,6 @@
-"""The body of `POST /v1/messages` as pydantic models. Meaning beyond the shape is checked in `checks.py`."""
+"""The bodies of `POST /v1/messages` and its `count_tokens` as pydantic models; meaning is checked in `checks.py`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -101,29 +101,36 @@ class Message(Wire):
         return [] if isinstance(self.content, str) else self.content
 
 
-class MessagesRequest(Wire):
-    """Every field of the 2026-10-21 version of the API; those at the end are accepted and change nothing."""
+class CountRequest(Wire):
+    """What is counted: the fields of a request that make its prompt, and some that change nothing."""
 
     model: str = Field(min_length=1)
-    max_tokens: int = Field(ge=0)
     messages: list[Message] = Field(min_length=1, max_length=100_000)
     system: System = ""
-    stream: bool = False
-    stop_sequences: list[str] = Field(default_factory=list)
     cache_control: CacheControl | None = None
     tools: list[dict[str, JsonValue]] = Field(default_factory=list)
     tool_choice: dict[str, JsonValue] | None = None
     thinking: dict[str, JsonValue] | None = None
     output_config: dict[str, JsonValue] | None = None
-    metadata: dict[str, JsonValue] | None = None
-    service_tier: Literal["auto", "standard_only"] = "auto"
     speed: Literal["standard", "fast"] | None = None
-    container: JsonValue = None
-    diagnostics: JsonValue = None
-    inference_geo: str | None = None
     user_profile_id: str | None = None
     workspace_id: str | None = None
 
+
+class MessagesRequest(CountRequest):
+    """Every field of the 2026-10-21 version of the API; those at the end are accepted and change nothing."""
+
+    max_tokens: int = Field(ge=0)
+    stream: bool = False
+    stop_sequences: list[str] = Field(default_factory=list)
+    metadata: dict[str, JsonValue] | None = None
+    service_tier: Literal["auto", "standard_only"] = "auto"
+    container: JsonValue = None
+    diagnostics: JsonValue = None
+    inference_geo: str | None = None
+
+
+Request = TypeVar("Request", bound=CountRequest)
 
 # The API's own words for some errors: (pydantic's type, the field) → message; {0}, {1} are the first parts of the path.
 _EMPTY = "{0}.{1}: all messages must have non-empty content except for the optional final assistant message"
@@ -143,8 +150,18 @@ OTHER_KIND = frozenset({"string_type", "list_type"})
 
 def parse(body: bytes) -> MessagesRequest:
     """Read a request; 400 `invalid_request_error` naming the first field that is wrong."""
+    return _parsed(MessagesRequest, body)
+
+
+def parse_count(body: bytes) -> MessagesRequest:
+    """Read a request to count, as the request that it would be; 400 as `parse`."""
+    counted = _parsed(CountRequest, body)
+    return MessagesRequest.model_construct(**dict(counted), max_tokens=1)
+
+
+def _parsed(shape: type[Request], body: bytes) -> Request:
     try:
-        return MessagesRequest.model_validate_json(body)
+        return shape.model_validate_json(body)
     except ValidationError as error:
         raise ApiError(400, _problem(error)) from error
 

@@ -166,7 +166,7 @@ def test_the_pace_can_be_changed_and_read(url: str, control: SimulatorControl) -
     assert control.pace(latency_ms=5, tokens_per_second=40) == Settings(latency_ms=5, tokens_per_second=40)
     assert control.pace() == Settings()
     with urlopen(f"{url}/_simulator/settings", timeout=5) as answer:
-        assert json.load(answer) == {"latencyMs": 0.0, "tokensPerSecond": 0.0}
+        assert json.load(answer) == {"latencyMs": 0.0, "tokensPerSecond": 0.0, "batchSeconds": 0.0}
 
 
 def test_the_control_api_speaks_camel_case(url: str, post: Callable[..., Any]) -> None:

@@ -254,7 +254,7 @@ def test_a_prompt_beyond_the_context_window_is_refused(post: Callable[..., Any])
     assert error["error"]["message"].endswith(" tokens > 200000 maximum")
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/complete", "/v1/messages/", "/v1/messages/batches"])
+@pytest.mark.parametrize("path", ["/", "/v1/complete", "/v1/messages/", "/v1/batches"])
 def test_an_unknown_path_is_a_not_found_error(post: Callable[..., Any], path: str) -> None:
     status, headers, error = post(GOOD, path=path)
 
