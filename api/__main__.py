@@ -49,9 +49,12 @@ def main() -> None:
 
 
 def _check(settings: Settings) -> None:
-    _ = settings.store_url  # named, or told how to name it, before anything starts
+    # Both are named, or told how to name them, before anything starts.
+    _ = settings.broker_address
+    if settings.store_kind == "redis":
+        _ = settings.store_url
     budget = TokenBudget(max=settings.token_budget_max, reserve=settings.token_budget_reserve)
-    check_budget(settings.agent_instructions, budget, settings.chat_model, load_counter())
+    check_budget(settings.agent_instructions, budget, settings.allowed_models, load_counter())
     if not is_loopback(settings.host) and not asyncio.run(_has_keys(settings)):
         message = (
             f"HOST is {settings.host}, which others can reach, and no API key was made: anyone could read every "

@@ -20,6 +20,8 @@ from shared.clock import system_clock
 from shared.context.tokens import load_counter
 from shared.ids import Ids
 from shared.log import set_up_logs
+from shared.remembering.indexes import Indexes
+from shared.remembering.recaller import Recaller
 from shared.settings import Settings, load_settings
 from shared.storage import open_store
 
@@ -77,8 +79,9 @@ class Application:
             counter=load_counter(),
             clock=system_clock,
             ids=Ids(),
+            recaller=Recaller(Indexes(settings.recall_cache_mb * 1_048_576)),
         )
-        most = BYTES_PER_CHARACTER * settings.max_message_chars + settings.max_metadata_bytes + OTHER_BYTES
+        most = BYTES_PER_CHARACTER * settings.max_message_chars + 2 * settings.max_metadata_bytes + OTHER_BYTES
         self._front = Front(create_flask(services), Holds(store, hub), settings.web_threads, most)
         _drain_on_stop(lambda: loop.call_soon_threadsafe(hub.drain))
 

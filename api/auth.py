@@ -16,8 +16,8 @@ from flask import g, request
 
 from api.problems import FORBIDDEN, INVALID, UNAUTHENTICATED, Problem
 from api.services import services
+from shared.storage.access import AccessKeys, ApiKey
 from shared.storage.keys import valid_tenant
-from shared.storage.redis.access import AccessKeys, ApiKey
 
 DEFAULT_TENANT = "default"
 PUBLIC = frozenset(

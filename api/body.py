@@ -12,6 +12,8 @@ from flask import request
 from api.problems import INVALID, Problem, invalid
 
 MEANT_FOR_BODY = frozenset({"POST", "PUT", "PATCH"})
+# These are told all by their path.
+WITHOUT_BODY = frozenset({"summaries.post_summary", "batches.cancel_batch"})
 
 
 def read_json() -> None:
@@ -21,7 +23,7 @@ def read_json() -> None:
         Problem: the body is not an object in JSON.
 
     """
-    if request.method not in MEANT_FOR_BODY or request.endpoint is None:
+    if request.method not in MEANT_FOR_BODY or request.endpoint is None or request.endpoint in WITHOUT_BODY:
         return
     if not request.is_json:
         raise Problem(INVALID, "Send a JSON object with `Content-Type: application/json`.")

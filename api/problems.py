@@ -13,6 +13,8 @@ from flask import Response
 from pydantic import Field, ValidationError
 
 from shared.errors import (
+    BadCursor,
+    ContextGone,
     ConversationMismatch,
     ConversationMoved,
     KeyReused,
@@ -22,12 +24,14 @@ from shared.errors import (
     SessionExpired,
     StoreError,
     StoreUnavailable,
+    UnknownBatch,
     UnknownMemory,
+    UnknownMessage,
     UnknownRequest,
     UnknownSession,
+    UnknownSummary,
 )
 from shared.models import Failure, Model
-from shared.storage.redis.sessions import BadCursor
 
 PROBLEM_TYPE = "application/problem+json"
 RETRY_SECONDS = 2
@@ -73,6 +77,7 @@ INTERNAL = Kind(500, "internal-error", "Something went wrong here")
 KINDS: Mapping[type[Exception], Kind] = {
     UnknownSession: Kind(404, "unknown-session", "No such session"),
     UnknownRequest: Kind(404, "unknown-request", "No such request"),
+    UnknownMessage: Kind(404, "unknown-message", "No such message"),
     UnknownMemory: Kind(404, "unknown-memory", "No such memory entry"),
     SessionClosed: Kind(409, "session-closed", "The session is closed"),
     SessionExpired: Kind(409, "session-expired", "The session is over"),
@@ -80,6 +85,9 @@ KINDS: Mapping[type[Exception], Kind] = {
     ConversationMoved: Kind(409, "conversation-moved", "The conversation has a newer session"),
     ConversationMismatch: Kind(409, "conversation-mismatch", "The session belongs to another conversation"),
     KeyReused: Kind(422, "idempotency-key-reused", "The Idempotency-Key was used with another body"),
+    UnknownSummary: Kind(404, "unknown-summary", "No summary yet"),
+    UnknownBatch: Kind(404, "unknown-batch", "No such batch"),
+    ContextGone: Kind(410, "context-gone", "The context cannot be made again"),
     MemoryFull: Kind(409, "memory-full", "The customer's memory is full"),
     BadCursor: Kind(400, "invalid-cursor", "Not a cursor of ours"),
     StoreUnavailable: AWAY,

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, RootModel, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    StringConstraints,
+)
 
+from api.attachment_schemas import Attachments
 from shared.models import (
     ChatRequest,
     Failure,
     Identifier,
-    MemoryEntry,
     Message,
     Metadata,
     Model,
     RequestStatus,
     Role,
-    Scope,
     Session,
     Strategy,
     TokenBudget,
@@ -61,6 +68,7 @@ class ChatBody(Asked):
     conversation_id: Identifier | None = Field(None, description="the caller's own id for the conversation")
     model: str | None = Field(None, description="Claude model override, from the allowed list")
     metadata: Metadata = Field(default_factory=dict, description="carried through to events unchanged")
+    attachments: Attachments = Field(default_factory=list)
 
 
 class ChatAccepted(Model):
@@ -144,22 +152,15 @@ class MessageBody(Asked):
     role: Role = Field(description="`user` for the customer, `assistant` for the support team")
     content: Text
     author: Identifier | None = Field(None, description="who wrote it, where it was a person of the support team")
+    attachments: Attachments = Field(default_factory=list)
     at: Past | None = Field(None, description="when it was written; absent: now. For imported history")
 
 
-class MemoryBody(Asked):
-    """Something to remember of a customer."""
-
-    customer_id: Identifier
-    key: Identifier
-    value: Any = None
-    scope: Scope = "note"
-
-
 class AgentBody(Asked):
-    """The tenant's instructions to the agent."""
+    """The tenant's instructions to the agent, and whether conversations are read for memory entries."""
 
-    instructions: Text = Field(max_length=20_000)
+    instructions: Text | None = Field(None, max_length=20_000)
+    extraction: bool | None = None
 
 
 class Path(BaseModel):
@@ -178,6 +179,12 @@ class SessionPath(Path):
     """A session in the path."""
 
     session_id: str
+
+
+class MessagePath(SessionPath):
+    """A message of a session in the path."""
+
+    seq: int = Field(ge=1, description="the message's place in its session")
 
 
 class WaitQuery(Asked):
@@ -199,23 +206,6 @@ class MessagesQuery(Asked):
 
     limit: Limit = 50
     cursor: Annotated[int, Field(ge=0, le=2**53)] = 0
-
-
-class MemoryQuery(Asked):
-    """Which memory entries to list."""
-
-    customer_id: Identifier
-    scope: Scope | None = None
-    key: Identifier | None = None
-    limit: Limit = 100
-    cursor: Cursor | None = None
-
-
-class MemoryKeyQuery(Asked):
-    """One memory entry."""
-
-    customer_id: Identifier
-    key: Identifier
 
 
 class Readiness(Model):
@@ -241,7 +231,3 @@ class SessionList(RootModel[list[Session]]):
 
 class MessageList(RootModel[list[Message]]):
     """Messages, oldest first."""
-
-
-class MemoryList(RootModel[list[MemoryEntry]]):
-    """Memory entries, last written first."""

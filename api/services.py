@@ -14,9 +14,9 @@ from shared.clock import Clock
 from shared.context.tokens import TokenCounter
 from shared.errors import StoreUnavailable
 from shared.ids import Ids
+from shared.remembering.recaller import Recaller
 from shared.settings import Settings
-from shared.storage.contract import TenantStore
-from shared.storage.redis.store import RedisStore
+from shared.storage.contract import Store, TenantStore
 
 Answer = TypeVar("Answer")
 CALL_SECONDS = 1.9
@@ -27,12 +27,13 @@ class ApiServices:
     """One web process's services. The store lives on the event loop; `bridge` leads there."""
 
     settings: Settings
-    store: RedisStore
+    store: Store
     waker: Waker
     bridge: Bridge
     counter: TokenCounter
     clock: Clock
     ids: Ids
+    recaller: Recaller
 
     def call(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         """Run `work` on the loop and return its answer.

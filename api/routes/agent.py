@@ -10,6 +10,7 @@ from api.routes.common import PROBLEMS, answer
 from api.schemas import AgentBody
 from api.services import services, tenant_store
 from shared.context.budget import check_budget
+from shared.conversation.instructions import in_force
 from shared.errors import SettingsError
 from shared.models import AgentInstructions, TokenBudget
 
@@ -21,18 +22,27 @@ blueprint = APIBlueprint(
 @blueprint.get("", summary="Read the instructions", responses={200: AgentInstructions, **PROBLEMS})
 def get_agent() -> Response:
     """Read the tenant's instructions; version 0 is the deployment's default."""
-    own = services().call(tenant_store().instructions())
-    return answer(own or AgentInstructions(instructions=services().settings.agent_instructions))
+    return _shown(services().call(tenant_store().instructions()))
 
 
 @blueprint.put("", summary="Replace the instructions", responses={200: AgentInstructions, **PROBLEMS})
 def put_agent(body: AgentBody) -> Response:
-    """Replace the instructions; turns that begin some seconds later use them. They must leave room in the budget."""
+    """Replace the instructions; turns that begin some seconds later use them. They must leave room in the budget.
+
+    What is left out is the deployment's again.
+    """
     serving = services()
     budget = TokenBudget(max=serving.settings.token_budget_max, reserve=serving.settings.token_budget_reserve)
     try:
-        for model in serving.settings.allowed_models:
-            check_budget(body.instructions, budget, model, serving.counter)
+        check_budget(body.instructions or "", budget, serving.settings.allowed_models, serving.counter)
     except SettingsError as error:
         raise invalid("/instructions", str(error)) from error
-    return answer(serving.call(tenant_store().put_instructions(body.instructions)))
+    put = tenant_store().put_instructions(body.instructions or "", extraction=body.extraction)
+    return _shown(serving.call(put))
+
+
+def _shown(kept: AgentInstructions | None) -> Response:
+    settings = services().settings
+    told = in_force(kept, settings.agent_instructions)
+    extraction = settings.extraction if told.extraction is None else told.extraction
+    return answer(told.model_copy(update={"extraction": extraction}))

@@ -9,14 +9,17 @@ import json
 from flask import Response, g, request
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.context_schemas import ContextView
 from api.problems import INVALID, Problem, ProblemDetails
-from api.routes.common import PROBLEMS, answer, check_length, check_model, check_size
+from api.routes.common import PROBLEMS, answer, check_length, check_model, check_size, kept_attachments
 from api.schemas import ChatAccepted, ChatBody, ChatStatus, RequestPath, WaitQuery
 from api.services import services, tenant_store
 from api.waiting import hold, preferred_wait
-from shared.errors import KeyReused, UnknownRequest
+from shared.context.rebuild import rebuild
+from shared.conversation.preview import Preview
+from shared.errors import ContextGone, KeyReused, UnknownRequest
 from shared.ids import SessionRef, bucket_of
-from shared.models import FINISHED, Receipt
+from shared.models import FINISHED, Attachment, Receipt
 from shared.storage.types import NewRequest
 
 blueprint = APIBlueprint(
@@ -36,7 +39,7 @@ def post_chat(body: ChatBody) -> Response:
     check_length("/message", body.message)
     check_size("/metadata", body.metadata, services().settings.max_metadata_bytes, "MAX_METADATA_BYTES")
     check_model("/model", body.model)
-    request_id, session_id = _accept(body)
+    request_id, session_id = _accept(body, kept_attachments(body.attachments))
     services().waker.wake(SessionRef(g.tenant, session_id))
     status_url = f"/api/chat/{request_id}"
     accepted = ChatAccepted(
@@ -84,14 +87,30 @@ def stream_chat(path: RequestPath) -> Response:
     responses={200: Receipt, 404: ProblemDetails, **PROBLEMS},
 )
 def get_receipt(path: RequestPath) -> Response:
-    """Tell what went into the context of a reply, what was left out and why, and what each part cost in tokens."""
+    """Tell what went into the context that Claude was sent, what was left out and why, and the tokens of each part."""
     record = services().call(tenant_store().request(path.request_id))
     if record.receipt is None:
-        raise UnknownRequest("The request has no receipt: none was answered yet, or it failed.")
+        raise UnknownRequest("The request has no receipt: it waits, or it failed before Claude was asked.")
     return answer(record.receipt)
 
 
-def _accept(body: ChatBody) -> tuple[str, str]:
+@blueprint.get(
+    "/<request_id>/context",
+    summary="Read what Claude was sent",
+    responses={200: ContextView, 404: ProblemDetails, 410: ProblemDetails, **PROBLEMS},
+)
+def get_context(path: RequestPath) -> Response:
+    """Make the context that Claude was sent again, byte for byte; 410 once something of it is gone."""
+    serving = services()
+    preview = Preview(serving.store, tenant_store(), serving.settings, serving.counter, serving.recaller)
+    receipt, parts = serving.call(preview.sent(path.request_id))
+    context = rebuild(receipt, parts, serving.counter)
+    if context is None:
+        raise ContextGone
+    return answer(ContextView.of(context))
+
+
+def _accept(body: ChatBody, attachments: tuple[Attachment, ...]) -> tuple[str, str]:
     serving, store = services(), tenant_store()
     bucket = bucket_of(g.tenant, body.customer_id)
     request_id = serving.ids.request(bucket)
@@ -111,6 +130,7 @@ def _accept(body: ChatBody) -> tuple[str, str]:
         model=body.model,
         metadata=body.metadata,
         keyed=key is not None,
+        attachments=attachments,
     )
     return request_id, serving.call(store.accept(new, serving.ids.session(bucket)))
 

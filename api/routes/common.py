@@ -11,8 +11,10 @@ from flask import Response, request
 from flask_openapi3.types import ResponseDict
 from pydantic import BaseModel, TypeAdapter
 
+from api.attachment_schemas import AttachmentBody
 from api.problems import TOO_LARGE, Problem, ProblemDetails, invalid
 from api.services import services
+from shared.models import Attachment
 from shared.text import find_control
 
 JSON = "application/json"
@@ -69,6 +71,18 @@ def check_size(pointer: str, value: Any, most: int, setting: str) -> None:
     if size > most:
         message = f"is {size:,} bytes of JSON; at most {most:,} are taken ({setting})"
         raise Problem(TOO_LARGE, f"{pointer}: {message}", [(pointer, message)])
+
+
+def kept_attachments(given: Sequence[AttachmentBody]) -> tuple[Attachment, ...]:
+    """Return what was said of files as it is kept.
+
+    Raises:
+        Problem: 413.
+
+    """
+    told = [each.model_dump(mode="json", exclude_none=True) for each in given]
+    check_size("/attachments", told, services().settings.max_metadata_bytes, "MAX_METADATA_BYTES")
+    return tuple(each.kept for each in given)
 
 
 def check_model(pointer: str, model: str | None) -> None:

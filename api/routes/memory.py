@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
-from api.problems import ProblemDetails
+from api.memory_schemas import MemoryAnswer, MemoryBody, MemoryFound, MemoryKeyQuery, MemoryQuery, TurnView
+from api.problems import ProblemDetails, invalid
 from api.routes.common import PROBLEMS, answer, check_size, page
-from api.schemas import MemoryBody, MemoryKeyQuery, MemoryList, MemoryQuery
 from api.services import services, tenant_store
 from shared.models import MemoryEntry
+from shared.remembering.entries import find_entries
 
 blueprint = APIBlueprint(
     "memory",
@@ -23,17 +26,35 @@ blueprint = APIBlueprint(
 def post_memory(body: MemoryBody) -> Response:
     """Write an entry: 201 when it is new, 200 when it replaces one of the same key, whose history is kept."""
     check_size("/value", body.value, services().settings.max_memory_value_bytes, "MAX_MEMORY_VALUE_BYTES")
-    entry, new = services().call(tenant_store().put_memory(body.customer_id, body.key, body.value, body.scope, "api"))
+    put = tenant_store().put_memory(body.customer_id, body.key, body.value, body.scope, body.facts)
+    entry, new = services().call(put)
     return answer(entry, 201 if new else 200, nulls=True)
 
 
-@blueprint.get("", summary="Read memory", responses={200: MemoryList, **PROBLEMS})
+@blueprint.get("", summary="Read memory", responses={200: MemoryAnswer, **PROBLEMS})
 def list_memory(query: MemoryQuery) -> Response:
-    """List entries, last written first; `Link: rel="next"` leads on."""
+    """List entries, last written first; `Link: rel="next"` leads on. With `query`, look for entries and turns."""
+    if query.query is not None:
+        return _found(query, query.query)
     found = services().call(
         tenant_store().memories(query.customer_id, query.scope, query.key, query.limit, query.cursor)
     )
     return page(found.items, found.cursor, nulls=True)
+
+
+def _found(query: MemoryQuery, text: str) -> Response:
+    if query.cursor is not None:
+        raise invalid("/cursor", "what a query finds is not paged; leave cursor out, or raise limit")
+    serving, own = services(), tenant_store()
+
+    async def look() -> MemoryFound:
+        entries, turns = await asyncio.gather(
+            find_entries(own, query.customer_id, text, query.scope, query.key),
+            serving.recaller.find(own, query.customer_id, text, serving.clock(), query.limit),
+        )
+        return MemoryFound(entries=entries[: query.limit], turns=list(map(TurnView.of, turns)))
+
+    return answer(serving.call(look()), nulls=True)
 
 
 @blueprint.delete("", summary="Forget", responses={204: None, 404: ProblemDetails, **PROBLEMS})

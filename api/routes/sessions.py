@@ -5,11 +5,13 @@ from __future__ import annotations
 from flask import Response, g
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.context_schemas import ContextQuery, ContextView
 from api.problems import ProblemDetails, invalid
-from api.routes.common import PROBLEMS, answer, check_length, check_model, check_size, page
+from api.routes.common import PROBLEMS, answer, check_length, check_model, check_size, kept_attachments, page
 from api.schemas import (
     MessageBody,
     MessageList,
+    MessagePath,
     MessagesQuery,
     SessionBody,
     SessionList,
@@ -18,8 +20,11 @@ from api.schemas import (
     SessionsQuery,
 )
 from api.services import services, tenant_store
-from shared.context.assembly import render
+from shared.context.assembly import assemble, render
 from shared.context.budget import check_budget
+from shared.context.counted import look_at
+from shared.conversation.instructions import in_force
+from shared.conversation.preview import Preview
 from shared.errors import SettingsError
 from shared.ids import bucket_of
 from shared.models import Message, Session, TokenBudget
@@ -43,7 +48,7 @@ def post_session(body: SessionBody) -> Response:
     check_size("/metadata", body.metadata, services().settings.max_metadata_bytes, "MAX_METADATA_BYTES")
     check_model("/model", body.model)
     if body.token_budget is not None:
-        _check_budget(body.token_budget, body.model)
+        _check_budget(body.token_budget)
     new = NewSession(**{name: getattr(body, name) for name in type(body).model_fields})
     identifier = services().ids.session(bucket_of(g.tenant, body.customer_id))
     response = answer(services().call(tenant_store().create_session(identifier, new)), 201)
@@ -101,19 +106,44 @@ def post_message(path: SessionPath, body: MessageBody) -> Response:
         role=body.role,
         content=body.content,
         author=body.author,
+        attachments=kept_attachments(body.attachments),
         at=body.at or serving.clock(),
     )
-    message = message.model_copy(update={"tokens": serving.counter.count(render(message))})
+    tokens, kind = look_at(serving.counter, render(message))
+    message = message.model_copy(update={"tokens": tokens, "text_kind": kind})
     backdated = body.at is not None
     recorded = serving.call(tenant_store().record(path.session_id, message, backdated=backdated))
     return answer(recorded, 201)
 
 
-def _check_budget(budget: TokenBudget, model: str | None) -> None:
+@blueprint.delete(
+    "/<session_id>/messages/<seq>",
+    summary="Take out a message's text",
+    responses={204: None, 404: ProblemDetails, **PROBLEMS},
+)
+def redact_message(path: MessagePath) -> Response:
+    """Take the text out of a message for ever, and of all that was made of it; its place in the session stays."""
+    services().call(tenant_store().redact(path.session_id, path.seq))
+    return Response(status=204)
+
+
+@blueprint.get(
+    "/<session_id>/context",
+    summary="Read what Claude would be sent",
+    responses={200: ContextView, 404: ProblemDetails, **PROBLEMS},
+)
+def get_context(path: SessionPath, query: ContextQuery) -> Response:
+    """Make the context of the session's next turn, were `message` the customer's; nothing is stored or asked."""
     serving = services()
-    instructions = serving.call(tenant_store().instructions())
-    text = instructions.instructions if instructions else serving.settings.agent_instructions
+    preview = Preview(serving.store, tenant_store(), serving.settings, serving.counter, serving.recaller)
+    draft = serving.call(preview.upcoming(path.session_id, query.message))
+    return answer(ContextView.of(assemble(draft, serving.counter)))
+
+
+def _check_budget(budget: TokenBudget) -> None:
+    serving = services()
+    text = in_force(serving.call(tenant_store().instructions()), serving.settings.agent_instructions).instructions
     try:
-        check_budget(text, budget, model or serving.settings.chat_model, serving.counter)
+        check_budget(text, budget, serving.settings.allowed_models, serving.counter)
     except SettingsError as error:
         raise invalid("/tokenBudget", str(error)) from error

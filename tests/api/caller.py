@@ -11,12 +11,14 @@ from typing import Any, Self
 
 import httpx2
 
-from shared.settings import load_settings
+from shared.settings import Settings, load_settings
 from shared.storage import open_store
-from shared.storage.redis.access import ApiKey, KeyRole
+from shared.storage.access import ApiKey, KeyRole
 from tests.support.stack import Stack
 from tests.support.waiting import wait_for
 
+# How the settings begin that lead to a store.
+OF_STORES = ("STORE", "REDIS_", "AWS_", "DYNAMODB_")
 ENDED = frozenset({"succeeded", "failed"})
 
 
@@ -99,17 +101,18 @@ def as_object(response: httpx2.Response) -> dict[str, Any]:
 
 def make_key(stack: Stack, tenant: str, role: KeyRole = "tenant") -> str:
     """Make an API key in the stack's store; return its text."""
-    return make_key_record(stack.settings["REDIS_URL"], tenant, role)[1]
+    reach = {name.lower(): text for name, text in stack.settings.items() if name.startswith(OF_STORES)}
+    return asyncio.run(_made(load_settings(**reach), tenant, role))[1]
 
 
 def make_key_record(url: str, tenant: str, role: KeyRole = "tenant") -> tuple[ApiKey, str]:
     """Make an API key in the store at `url`; return its record and its text."""
+    return asyncio.run(_made(load_settings(redis_url=url), tenant, role))
 
-    async def make() -> tuple[ApiKey, str]:
-        async with open_store(load_settings(redis_url=url), patience=10) as store:
-            return await store.access.create(tenant, role, "made by a test")
 
-    return asyncio.run(make())
+async def _made(settings: Settings, tenant: str, role: KeyRole) -> tuple[ApiKey, str]:
+    async with open_store(settings, patience=10) as store:
+        return await store.access.create(tenant, role, "made by a test")
 
 
 def revoke_key(url: str, key_id: str) -> None:

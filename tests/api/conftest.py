@@ -74,6 +74,6 @@ def _quiet_simulator(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def events(stack: Stack) -> Iterator[EventLog]:
     """Every event the service announces."""
-    log = EventLog(stack.broker.url(1))
+    log = EventLog(stack.settings["BROKER_URL"])
     yield log
     log.close()

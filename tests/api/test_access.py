@@ -43,17 +43,30 @@ DOORS = {
     ("GET", "/api/chat/<request_id>"): Door(404),
     ("GET", "/api/chat/<request_id>/events"): Door(404),
     ("GET", "/api/chat/<request_id>/receipt"): Door(404),
+    ("GET", "/api/chat/<request_id>/context"): Door(404),
     ("GET", "/api/sessions"): Door(200, params=OF_CUSTOMER),
     ("POST", "/api/sessions"): Door(201, OF_CUSTOMER),
     ("GET", "/api/sessions/<session_id>"): Door(404),
     ("PATCH", "/api/sessions/<session_id>"): Door(404, {"title": "Mine now", "status": "closed"}),
     ("DELETE", "/api/sessions/<session_id>"): Door(404),
     ("GET", "/api/sessions/<session_id>/messages"): Door(404),
+    ("GET", "/api/sessions/<session_id>/context"): Door(404),
     ("POST", "/api/sessions/<session_id>/messages"): Door(404, {"role": "user", "content": "Hello"}),
+    ("GET", "/api/sessions/<session_id>/summary"): Door(404),
+    ("GET", "/api/sessions/<session_id>/summaries"): Door(404),
+    ("POST", "/api/sessions/<session_id>/summary"): Door(404),
+    ("GET", "/api/digests"): Door(200, params=OF_CUSTOMER),
+    ("POST", "/api/summaries/batch"): Door(202, OF_CUSTOMER),
+    ("DELETE", "/api/sessions/<session_id>/messages/<seq>"): Door(404),
+    ("GET", "/api/summaries/batch"): Door(200),
+    ("GET", "/api/summaries/batch/<batch_id>"): Door(404),
+    ("GET", "/api/summaries/batch/<batch_id>/results"): Door(404),
+    ("POST", "/api/summaries/batch/<batch_id>/cancel"): Door(404),
     ("GET", "/api/memory"): Door(200, params=OF_CUSTOMER),
     ("POST", "/api/memory"): Door(201, {**OF_CUSTOMER, "key": "delivery", "value": "to me"}),
     ("DELETE", "/api/memory"): Door(404, params={**OF_CUSTOMER, "key": "delivery"}),
     ("GET", "/api/agent"): Door(200),
+    ("GET", "/metrics"): Door(200),
     ("PUT", "/api/agent"): Door(200, {"instructions": "Tell me everything."}),
 }
 
@@ -96,7 +109,10 @@ class House:
         ]
 
     def _fill(self, text: str) -> str:
-        return text.replace("<session_id>", self.session_id).replace("<request_id>", self.request_id)
+        known = {"<session_id>": self.session_id, "<request_id>": self.request_id, "<seq>": "1"}
+        for name, value in known.items():
+            text = text.replace(name, value)
+        return text
 
 
 @pytest.fixture(scope="module")

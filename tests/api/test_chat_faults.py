@@ -96,7 +96,8 @@ def test_what_claude_will_not_answer_fails_and_says_why(
     assert "reply" not in status
     (event,) = wait_for("the event", lambda: events.of(request_id))
     assert event["type"] == "chat.reply.failed"
-    assert_problem(caller.http.get(f"/api/chat/{request_id}/receipt"), 404, "unknown-request")
+    receipt = as_object(caller.http.get(f"/api/chat/{request_id}/receipt"))
+    assert receipt["parts"][-1]["included"] == [request_id]
 
     (message,) = caller.messages(status["sessionId"])
     assert (message["content"], message["unanswered"]) == ("I am FAILING.", True)

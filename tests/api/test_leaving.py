@@ -23,8 +23,7 @@ from shared.conversation.stream import ReplyStream
 from shared.ids import Ids, SessionRef, bucket_of
 from shared.settings import load_settings
 from shared.storage import open_store
-from shared.storage.contract import Store
-from shared.storage.redis.store import RedisStore, RedisTenantStore
+from shared.storage.contract import Store, TenantStore
 from shared.storage.types import Claim, NewRequest
 from tests.support.valkey import Valkey
 
@@ -50,7 +49,7 @@ class Swallowing:
 
 
 @pytest_asyncio.fixture
-async def store(server: Valkey) -> AsyncIterator[RedisStore]:
+async def store(server: Valkey) -> AsyncIterator[Store]:
     """A store, over a connection that is open already."""
     async with open_store(load_settings(redis_url=server.url(9))) as store:
         await store.ping()
@@ -58,13 +57,13 @@ async def store(server: Valkey) -> AsyncIterator[RedisStore]:
 
 
 @pytest.fixture
-def tenant(store: RedisStore) -> RedisTenantStore:
+def tenant(store: Store) -> TenantStore:
     """A tenant's records."""
     return store.tenant("acme")
 
 
 @pytest_asyncio.fixture
-async def claim(tenant: RedisTenantStore) -> Claim:
+async def claim(tenant: TenantStore) -> Claim:
     """A request that a worker has just claimed."""
     ids, bucket = Ids(), bucket_of("acme", "cust-1")
     request = NewRequest(request_id=ids.request(bucket), customer_id="cust-1", message="Hello")
@@ -91,7 +90,7 @@ async def assert_ends(work: Coroutine[Any, Any, None], what: str) -> None:
     await task
 
 
-async def test_a_stream_ends_though_its_listening_would_not(store: RedisStore, claim: Claim) -> None:
+async def test_a_stream_ends_though_its_listening_would_not(store: Store, claim: Claim) -> None:
     await store.tenant("acme").delete_session(claim.ref.session_id)
     holds = Holds(cast("Store", Swallowing(store)), Hub())
     hold = Hold(kind="stream", tenant="acme", request_id=claim.request.id)
@@ -104,7 +103,7 @@ async def test_a_stream_ends_though_its_listening_would_not(store: RedisStore, c
     assert b"event: failed" in heard[-1]
 
 
-async def test_a_reply_s_stream_stops(tenant: RedisTenantStore, claim: Claim) -> None:
+async def test_a_reply_s_stream_stops(tenant: TenantStore, claim: Claim) -> None:
     async def stream_and_stop(count: int) -> None:
         stream = ReplyStream(tenant, claim)
         stream.add("Good morning")
@@ -116,7 +115,7 @@ async def test_a_reply_s_stream_stops(tenant: RedisTenantStore, claim: Claim) ->
         await assert_ends(stream_and_stop(count), f"a reply's stream, stopped after {count} steps,")
 
 
-async def test_a_lease_is_let_go(tenant: RedisTenantStore, claim: Claim) -> None:
+async def test_a_lease_is_let_go(tenant: TenantStore, claim: Claim) -> None:
     async def hold_and_let_go(count: int) -> None:
         async with held(tenant, claim, 0, lambda: None):
             await steps(count)

@@ -96,7 +96,7 @@ def test_a_replaced_value_is_kept_as_history(caller: Caller) -> None:
 def test_entries_are_found_by_scope_and_key(caller: Caller) -> None:
     for number, scope in enumerate(("note", "preference", "ticket", "preference")):
         caller.remember("cust-1", f"key/{number} ü", number, scope=scope)
-    assert [entry["value"] for entry in entries(caller)] == [3, 2, 1, 0]
+    assert [entry["value"] for entry in entries(caller)] == [2, 3, 1, 0]
     assert [entry["value"] for entry in entries(caller, scope="preference")] == [3, 1]
     assert [entry["value"] for entry in entries(caller, key="key/2 ü")] == [2]
     assert entries(caller, key="key/2 ü", scope="note") == []
@@ -136,7 +136,7 @@ def test_entries_are_paged(scope: str | None, caller: Caller) -> None:
         found += [entry["value"] for entry in response.json()]
         sizes.append(len(response.json()))
         url = response.links.get("next", {}).get("url", "")
-    assert found == ([9, 7, 5, 3, 1] if scope else [9, 8, 7, 6, 5, 4, 3, 2, 1, 0])
+    assert found == ([9, 7, 5, 3, 1] if scope else [9, 7, 5, 3, 1, 8, 6, 4, 2, 0])
     assert max(sizes) == 3
 
 
@@ -247,3 +247,32 @@ def test_instructions_must_leave_room_for_the_conversation(caller: Caller) -> No
     problem = assert_problem(response, 400, "invalid-request", "/instructions")
     assert "TOKEN_BUDGET_MAX" in problem["detail"]
     assert as_object(caller.http.get("/api/agent"))["instructions"] == "Be brief."
+
+
+def test_a_ticket_that_is_resolved_is_told_no_more(caller: Caller, stack: Stack) -> None:
+    body = {"customerId": "cust-1", "key": "refund", "value": "of order 4711, promised", "scope": "ticket"}
+    made = caller.http.post("/api/memory", json=body)
+    assert (made.status_code, made.json()["status"]) == (201, "open")
+    word = secrets.token_hex(4)
+    caller.ask(f"Hello {word}")
+    assert "4711" in str(the_one(stack, word).messages)
+    resolved = caller.http.post("/api/memory", json={**body, "status": "resolved"})
+    assert (resolved.status_code, resolved.json()["status"]) == (200, "resolved")
+    word = secrets.token_hex(4)
+    caller.ask(f"Hello {word}")
+    assert "4711" not in str(the_one(stack, word).messages)
+    assert [entry["status"] for entry in entries(caller)] == ["resolved"]
+
+
+def test_an_entry_that_has_expired_is_told_no_more(caller: Caller, stack: Stack) -> None:
+    body = {"customerId": "cust-1", "key": "offer", "value": "ten percent off"}
+    caller.http.post("/api/memory", json={**body, "expiresAt": "2020-01-01T00:00:00Z"})
+    word = secrets.token_hex(4)
+    caller.ask(f"Hello {word}")
+    assert "ten percent" not in str(the_one(stack, word).messages)
+    assert entries(caller)[0]["expiresAt"] == "2020-01-01T00:00:00Z"
+
+
+def test_only_a_ticket_has_a_status(caller: Caller) -> None:
+    body = {"customerId": "cust-1", "key": "offer", "scope": "note", "status": "open"}
+    assert_problem(caller.http.post("/api/memory", json=body), 400, "invalid-request")

@@ -79,7 +79,7 @@ def test_it_documents_every_route_of_the_api(document: dict[str, Any]) -> None:
     }
     documented = {(method, path) for method, path, _ in operations(document)}
     assert routes <= documented
-    assert documented - routes == {("get", "/healthz"), ("get", "/readyz")}
+    assert documented - routes == {("get", "/healthz"), ("get", "/metrics"), ("get", "/readyz")}
 
 
 def test_its_names_are_camel_case(document: dict[str, Any]) -> None:

@@ -105,6 +105,9 @@ TOO_LARGE = {
     "five megabytes in chunks": too_large(in_chunks),
     "a message too long": too_large(chat(message=MARK + "a" * 100_000), "/message"),
     "metadata too large": too_large(chat(metadata={"note": MARK + "a" * 4096}), "/metadata"),
+    "attachments too large together": too_large(
+        chat(attachments=[{"name": "a", "url": "https://x.example/" + MARK + "a" * 1000}] * 5), "/attachments"
+    ),
     "a session's metadata too large": too_large(session(metadata={"note": "a" * 4096}), "/metadata", SESSIONS),
     "a value too large": too_large(body(customerId="c", key="k", value=MARK + "a" * 4096), "/value", MEMORY),
     "a record too long": too_large(body(role="assistant", content=MARK + "a" * 100_000), "/content", MESSAGES),
@@ -116,6 +119,21 @@ FIELDS = {
     "a customer without a name": Refused(chat(customerId=""), "/customerId"),
     "a customer's id too long": Refused(chat(customerId=MARK + "c" * 256), "/customerId"),
     "a message of the wrong type": Refused(chat(message=[MARK]), "/message"),
+    "attachments of the wrong type": Refused(chat(attachments={"name": MARK}), "/attachments"),
+    "an attachment without a name": Refused(chat(attachments=[{"size": 1}]), "/attachments/0/name"),
+    "a blank name of an attachment": Refused(chat(attachments=[{"name": " "}]), "/attachments/0/name"),
+    "a control character in one": Refused(chat(attachments=[{"name": "a\0"}]), "/attachments/0/name"),
+    "no content type in one": Refused(
+        chat(attachments=[{"name": "a", "contentType": "pdf"}]), "/attachments/0/contentType"
+    ),
+    "another name for it": Refused(
+        chat(attachments=[{"name": "a", "content_type": "text/plain"}]), "/attachments/0/content_type"
+    ),
+    "a size below nothing": Refused(chat(attachments=[{"name": "a", "size": -1}]), "/attachments/0/size"),
+    "an address of another kind": Refused(
+        chat(attachments=[{"name": "a", "url": "file:///etc/passwd"}]), "/attachments/0/url"
+    ),
+    "eleven attachments": Refused(chat(attachments=[{"name": "a"}] * 11), "/attachments"),
     "a session of the wrong type": Refused(chat(sessionId=1), "/sessionId"),
     "metadata of the wrong type": Refused(chat(metadata=[MARK]), "/metadata"),
     "no customer": Refused(body(message=MARK), "/customerId"),
