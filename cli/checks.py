@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
 
-from celery import Celery
 from packaging.requirements import InvalidRequirement, Requirement
 
 from cli.http import Api, Unreachable
 from cli.rundir import NotRunning, RunDir, find_settings
 from cli.up import public_url
-from shared.broker import make_celery
+from shared.broker import Report, make_celery, transport_of
 from shared.errors import SettingsError
 from shared.settings import Settings, load_settings
 
@@ -65,7 +64,7 @@ def find_patient() -> Patient:
         found = find_settings(settings)
     except NotRunning as error:
         return Patient(settings, store_error=str(error), url=url)
-    return Patient(found, url=url, embedded=settings.redis_url is None)
+    return Patient(found, url=url, embedded=settings.redis_url is None and settings.store_kind == "redis")
 
 
 async def check_settings(patient: Patient) -> Finding:
@@ -109,31 +108,40 @@ async def check_claude(patient: Patient) -> Finding:
 
 
 async def check_broker(patient: Patient) -> Finding:
-    """Whether the broker answers. That it is not the store's own database is judged with the settings."""
+    """Whether the broker answers, and has what it needs. That it is not the store's own is judged with the settings."""
     settings = need_store(patient)
 
+    def look() -> Report:
+        return transport_of(settings).look(make_celery(settings, socket_seconds=BROKER_SECONDS), settings)
+
     try:
-        address = await asyncio.to_thread(_connect, make_celery(settings, socket_seconds=BROKER_SECONDS))
+        report = await asyncio.to_thread(look)
     except Exception as error:  # noqa: BLE001 - each transport has errors of its own; all mean the same here
         return Finding("fail", f"the broker does not answer: {error}", "start it, or mend BROKER_URL")
-    return Finding("ok", f"{address} answers")
+    if report.amiss:
+        return Finding("fail" if report.fatal else "warn", f"{report.text}; {report.amiss}", report.mend)
+    return Finding("ok", report.text)
 
 
 async def check_workers(patient: Patient) -> Finding:
     """Whether workers answer on the broker, of each kind."""
     settings = need_store(patient)
 
-    def ping() -> list[str]:
-        app = make_celery(settings, socket_seconds=BROKER_SECONDS)
-        _connect(app)  # Asking the workers of a broker that is away would try for long.
+    def ping() -> list[str] | None:
+        transport, app = transport_of(settings), make_celery(settings, socket_seconds=BROKER_SECONDS)
+        if not transport.remote_control:
+            return None
+        transport.look(app, settings)  # Asking the workers of a broker that is away would try for long.
         return sorted(app.control.inspect(timeout=WORKER_SECONDS).ping() or {})
 
-    mend = "start them: customer-memory up, or python -m worker chat|quarantine|maintenance"
+    mend = "start them: customer-memory up, or python -m worker chat|quarantine|maintenance|summaries"
     try:
         names = await asyncio.to_thread(ping)
     except Exception as error:  # noqa: BLE001 - each transport has errors of its own; all mean the same here
         return Finding("warn", f"workers could not be asked: {error}", "mend the broker first")
-    missing = {"chat", "quarantine", "maintenance"} - {name.partition("@")[0] for name in names}
+    if names is None:
+        return Finding("warn", "workers cannot be asked over this broker", "look at their logs: each says it is ready")
+    missing = {"chat", "quarantine", "maintenance", "summaries"} - {name.partition("@")[0] for name in names}
     if missing:
         return Finding("warn", f"no answer within {WORKER_SECONDS:g} s from: {', '.join(sorted(missing))}", mend)
     return Finding("ok", ", ".join(names))
@@ -188,13 +196,6 @@ def need_store(patient: Patient) -> Settings:
     if patient.store_error:
         raise Skipped(patient.store_error)
     return settings
-
-
-def _connect(app: Celery) -> str:
-    """Return the broker's address without its password, having reached it."""
-    with app.connection_for_write() as connection:
-        connection.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_SECONDS)
-        return str(connection.as_uri())
 
 
 async def _status(url: str, path: str) -> int | str:

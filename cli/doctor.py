@@ -5,20 +5,37 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable
 
 import click
 
 from cli import checks, store_checks
 from cli.checks import Check, Finding, Patient, Skipped, find_patient
+from shared.settings import Settings
+
+
+def _by_store(on_redis: Check, on_dynamodb: str) -> Check:
+    """Return the check of whichever store is meant; `on_dynamodb` names the one of `cli.table_checks`."""
+
+    async def check(patient: Patient) -> Finding:
+        if patient.settings is None or patient.settings.store_kind == "redis":
+            return await on_redis(patient)
+        from cli import table_checks  # noqa: PLC0415 - the AWS SDK takes a second; only those who use it should wait
+
+        look: Callable[[Settings], Awaitable[Finding]] = getattr(table_checks, on_dynamodb)
+        return await look(patient.settings)
+
+    return check
+
 
 CHECKS: dict[str, Check] = {
     "settings": checks.check_settings,
     "python": checks.check_python,
     "packages": checks.check_packages,
-    "store": store_checks.check_store,
-    "durability": store_checks.check_durability,
-    "eviction": store_checks.check_eviction,
-    "replication": store_checks.check_replication,
+    "store": _by_store(store_checks.check_store, "check_table"),
+    "durability": _by_store(store_checks.check_durability, "check_durability"),
+    "eviction": _by_store(store_checks.check_eviction, "check_capacity"),
+    "replication": _by_store(store_checks.check_replication, "check_replication"),
     "broker": checks.check_broker,
     "workers": checks.check_workers,
     "claude": checks.check_claude,

@@ -11,7 +11,7 @@ from cli.rundir import find_settings
 from shared.errors import CustomerMemoryError
 from shared.settings import load_settings
 from shared.storage import open_store
-from shared.storage.redis.access import ApiKey, KeyRole
+from shared.storage.access import ApiKey, KeyRole
 
 PATIENCE_SECONDS = 3.0
 

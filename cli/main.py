@@ -21,9 +21,14 @@ class Entry(NamedTuple):
 COMMANDS = {
     "up": Entry("cli.up", "Start everything: embedded store, simulator, web, workers and beat."),
     "chat": Entry("cli.chat", "Talk to the service as one of its customers."),
+    "context": Entry("cli.context", "Show what Claude would be sent now in a session, against the token budget."),
     "doctor": Entry("cli.doctor", "Check settings, store, broker, workers and versions; say what to mend."),
+    "dynamodb": Entry("cli.dynamodb", "Make the DynamoDB table that is the store."),
     "keys": Entry("cli.keys", "Create, list and revoke API keys."),
+    "memory": Entry("cli.memory", "Show what is remembered of a customer, or look for something."),
+    "migrate": Entry("cli.migrate", "Move tenants from one store to another, most of it while the service runs."),
     "replay": Entry("cli.replay", "Send a file of conversations through the running service."),
+    "summaries": Entry("cli.summaries", "Have many sessions summarised at half price."),
     "settings": Entry("cli.settings", "Print every setting.", hidden=True),
 }
 

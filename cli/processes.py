@@ -36,6 +36,7 @@ PROCFILE = {
     "worker": Treatment("python -m worker chat", 2, 20),
     "quarantine": Treatment("python -m worker quarantine", 2, 20),
     "maintenance": Treatment("python -m worker maintenance", 2, 10),
+    "summaries": Treatment("python -m worker summaries", 2, 10),
     "beat": Treatment("python -m worker beat", 3, 5),
 }
 

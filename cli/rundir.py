@@ -148,19 +148,22 @@ def groups_of(services: Sequence[Service], groups: Mapping[str, int]) -> tuple[G
 
 
 def find_settings(settings: Settings) -> Settings:
-    """Return settings that name a store: their own REDIS_URL, else the embedded one that runs on DATA_DIR.
+    """Return settings that name a store: the one they name themselves, else the embedded one that runs on DATA_DIR.
+
+    The simulator is that of the service that runs there, whatever its store.
 
     Raises:
         NotRunning: neither is there; the text says how to mend it.
 
     """
-    if settings.redis_url is not None:
-        return settings
+    named = settings.redis_url is not None or settings.store_kind == "dynamodb"
     record = RunDir(settings.data_dir).running()
-    if record is None or record.redis_url is None:
+    if not named and (record is None or record.redis_url is None):
         message = f"No service runs on {settings.data_dir}. Start it first (customer-memory up), or set REDIS_URL."
         raise NotRunning(message)
-    found = {"redis_url": record.redis_url, "broker_url": record.broker_url}
+    if record is None:
+        return settings
+    found = {} if named else {"redis_url": record.redis_url, "broker_url": record.broker_url}
     update: dict[str, object] = {name: SecretStr(url) for name, url in found.items() if url}
     if record.simulator_url:
         update["simulator_url"] = record.simulator_url

@@ -17,6 +17,8 @@ HEADINGS = {
     "store": "Store and broker",
     "host": "Web",
     "token_budget_max": "Context",
+    "recall_share": "Memory",
+    "summary_model": "Summaries",
     "session_ttl_hours": "Time",
     "lease_seconds": "Delivery",
     "log_level": "Logs",

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from cli.processes import PROCFILE, SIMULATOR, answers, exists, service
 from cli.rundir import RunDir, RunRecord, groups_of
 from cli.service import Service
 from cli.supervisor import Supervisor
-from shared.errors import CustomerMemoryError
+from shared.errors import CustomerMemoryError, StoreUnavailable
 from shared.settings import Settings, load_settings
+from shared.storage import open_store
 
 # Addresses that mean every interface, and how this machine reaches them.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - looked up, not bound
+TABLE_SECONDS = 10.0
 WITH_PARENT = "CUSTOMER_MEMORY_STOP_WITH_PARENT"
 
 READY = """
@@ -41,8 +44,8 @@ SIMULATED = "Claude is SIMULATED (no ANTHROPIC_API_KEY): replies quote only what
 def up() -> None:
     """Start everything: embedded store, simulator, web, workers and beat.
 
-    Settings come from the environment and from .env. With REDIS_URL set there is no embedded store; with
-    ANTHROPIC_API_KEY set there is no simulator. Ctrl-C stops all of it, in order.
+    Settings come from the environment and from .env. With REDIS_URL set, or AWS_REGION for DynamoDB, there is no
+    embedded store; with ANTHROPIC_API_KEY set there is no simulator. Ctrl-C stops all of it, in order.
     """
     if os.name != "posix":
         message = "`up` needs Linux or macOS. Elsewhere use Docker: docker compose up"
@@ -52,6 +55,8 @@ def up() -> None:
     lock = run_dir.lock(click.echo)
     check_port(settings.host, settings.port)
     plan = make_plan(settings, run_dir, lock)
+    if settings.store_kind == "dynamodb":
+        check_table(settings)
     sys.exit(run(plan, run_dir, lock))
 
 
@@ -70,7 +75,10 @@ def make_plan(settings: Settings, run_dir: RunDir, lock: int) -> Plan:
     if settings.log_format == "auto":
         env["LOG_FORMAT"] = "text" if sys.stdout.isatty() else "json"  # The services themselves see a pipe.
     services = []
-    store = None if settings.redis_url else embedded.prepare(run_dir.path)
+    named = settings.redis_url is not None or settings.store_kind == "dynamodb"
+    if named:
+        _ = settings.broker_address  # or told how to name it, before anything starts
+    store = None if named else embedded.prepare(run_dir.path)
     if store is not None:
         env["REDIS_URL"] = store.url(0)
         if settings.broker_url is None:
@@ -95,9 +103,14 @@ def make_plan(settings: Settings, run_dir: RunDir, lock: int) -> Plan:
         broker_url=env.get("BROKER_URL") if store else None,
         simulator_url=env.get("SIMULATOR_URL"),
     )
-    data = str(run_dir.path / "valkey") if store else "in the store that REDIS_URL names"
-    banner = READY.format(url=url, data=data) + (SIMULATED if settings.simulated else "")
+    banner = READY.format(url=url, data=_whereabouts(settings, run_dir)) + (SIMULATED if settings.simulated else "")
     return Plan(tuple(services), record, banner)
+
+
+def _whereabouts(settings: Settings, run_dir: RunDir) -> str:
+    if settings.store_kind == "dynamodb":
+        return f"in the DynamoDB table {settings.dynamodb_table_name} in {settings.aws_region}"
+    return "in the store that REDIS_URL names" if settings.redis_url else str(run_dir.path / "valkey")
 
 
 def run(plan: Plan, run_dir: RunDir, lock: int) -> int:
@@ -159,6 +172,22 @@ def public_url(host: str, port: int) -> str:
     """Return the address to give to people: every-interface addresses become loopback."""
     shown = EVERYWHERE.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{shown}:{port}"
+
+
+def check_table(settings: Settings) -> None:
+    """Make sure that there is a table we may use, before anything is started. One that does not answer may do so later.
+
+    Raises:
+        StoreError: there is none, or it refuses us; the text says how to mend it.
+
+    """
+
+    async def look() -> None:
+        async with open_store(settings, patience=TABLE_SECONDS) as store:
+            await store.ping()
+
+    with suppress(StoreUnavailable):
+        asyncio.run(look())
 
 
 def check_port(host: str, port: int) -> None:
