@@ -29,7 +29,7 @@ class Running:
     url: str
     redis_url: str
     broker_url: str
-    simulator_url: str
+    simulator_url: str | None
     start_seconds: float
 
 
@@ -49,7 +49,7 @@ def running_service(**settings: str) -> Iterator[Running]:
             _wait_ready(process, url, Path(folder))
             took = time.monotonic() - began
             record: dict[str, Any] = json.loads((Path(folder) / "run.json").read_text())
-            yield Running(url, record["redisUrl"], record["brokerUrl"], record["simulatorUrl"], took)
+            yield Running(url, record["redisUrl"], record["brokerUrl"], record.get("simulatorUrl"), took)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)

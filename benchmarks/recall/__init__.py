@@ -1,0 +1,1 @@
+"""Does recall find the turns that hold the answer? `python -m benchmarks.recall --data FILE`."""
