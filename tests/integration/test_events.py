@@ -17,7 +17,7 @@ from tests.unit.test_rules import ROW
 
 @pytest.fixture
 def publisher(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> EventPublisher:
-    monkeypatch.setattr("shared.broker.DECLARE_SECONDS", 0.0)
+    monkeypatch.setattr("shared.broker.events.DECLARE_SECONDS", 0.0)
     with valkey.client(5) as client:
         client.flushdb()
     settings = load_settings(

@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 
 from shared.ids import bucket_of
+from shared.models import AgentInstructions
 from shared.storage.redis.client import connect
 from shared.storage.redis.store import RedisStore
 from shared.storage.types import NewRequest
@@ -60,7 +61,7 @@ async def test_turn_500_costs_what_turn_20_did(quiet: Valkey) -> None:
     costs: dict[int, Cost] = {}
     with ThreadPoolExecutor(1) as executor:
         office = open_office(desk, executor)
-        office.runner._parts.instructions._known["acme"] = (float("inf"), office.runner._parts.instructions._default)
+        office.runner._parts.instructions._known["acme"] = (float("inf"), AgentInstructions(instructions="Be brief."))
         session = None
         for number in range(1, max(WATCHED) + 1):
             office.claude.script = [says(f"Reply {number}: {WORDS}")]

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import fakeredis
 import pytest
 
-from tests.contract.store import Desk, make_desk
+from tests.contract.redis_desk import make_desk
+from tests.contract.store import Desk
 from tests.unit.turns import Office, open_office
 
 

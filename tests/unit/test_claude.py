@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -46,6 +47,19 @@ def ask(
             await claude.close()
 
     return asyncio.run(run()), heard
+
+
+def count(simulator: SimulatorControl, prompt: Prompt) -> int:
+    """Return what Claude counts."""
+
+    async def run() -> int:
+        claude = Claude(Settings(simulator_url=simulator._base_url))
+        try:
+            return await claude.count(prompt)
+        finally:
+            await claude.close()
+
+    return asyncio.run(run())
 
 
 @pytest.fixture(autouse=True)
@@ -172,6 +186,16 @@ def test_rate_limits_do_not_open_the_breaker(simulator: SimulatorControl) -> Non
     simulator.add_faults(Fault(kind="status", status=429, times=12))
     reply, _ = ask(simulator, times=13)
     assert reply.text
+
+
+def test_counting_says_what_asking_is_charged(simulator: SimulatorControl) -> None:
+    assert count(simulator, PROMPT) == ask(simulator)[0].usage.input
+
+
+def test_counting_a_refused_prompt_is_final(simulator: SimulatorControl) -> None:
+    with pytest.raises(ClaudeFailed) as caught:
+        count(simulator, replace(PROMPT, messages=({"role": "assistant", "content": "Hello"},)))
+    assert caught.value.cause == "invalid-request"
 
 
 def test_the_key_stays_out_of_what_is_printed() -> None:

@@ -14,12 +14,13 @@ from typing import cast
 import pytest
 from pydantic import BaseModel
 
-from api import problems, schemas
+from api import memory_schemas, problems, schemas
 from api.app import create_flask
 from api.services import ApiServices
 from cli.settings import markdown
 from shared import models
 from shared.claude import CUT, FAILED, STOP_REASONS, WHOLE
+from shared.conversation.exact import OVER_BUDGET
 from shared.conversation.retry import RULES
 from shared.events import EVENT_TYPES
 from shared.settings import Settings
@@ -56,8 +57,10 @@ DESCRIBED: tuple[type[BaseModel], ...] = (
     schemas.SessionPatchBody,
     schemas.SessionsQuery,
     schemas.MessageBody,
-    schemas.MemoryBody,
-    schemas.MemoryQuery,
+    memory_schemas.MemoryBody,
+    memory_schemas.MemoryQuery,
+    memory_schemas.MemoryFound,
+    memory_schemas.TurnView,
     schemas.AgentBody,
     schemas.Readiness,
     models.Session,
@@ -185,7 +188,7 @@ def test_every_problem_is_described_with_its_status() -> None:
 
 
 def test_every_failure_is_described_with_its_status() -> None:
-    causes = {*FAILED.values(), *(set(STOP_REASONS.values()) - {WHOLE, CUT}), "spend-limit"}
+    causes = {*FAILED.values(), *(set(STOP_REASONS.values()) - {WHOLE, CUT}), "spend-limit", OVER_BUDGET}
     causes |= {cause for cause, rule in RULES.items() if rule.tries is not None}
     known = {f"claude-{cause}": problems.CLAUDE_FAILED_STATUS for cause in causes} | problems.FAILURE_STATUS
     assert {kind: int(status) for kind, status in rows("api.md", "Failures").items()} == known

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from shared.conversation.retry import RULES, wait_seconds
 from shared.errors import ClaudeLater, SettingsError
 from shared.events import envelope, routing_key
 from shared.settings import load_settings
+from shared.storage import open_store
 from shared.storage.types import OutboxRow
 from shared.text import find_control
 
@@ -75,8 +77,10 @@ def test_an_event_is_a_cloud_event_that_only_refers() -> None:
         ({"chat_default_wait_seconds": 50, "max_wait_seconds": 10}, "CHAT_DEFAULT_WAIT_SECONDS"),
         ({"redis_url": "redis://h/1", "broker_url": "redis://h:6379/1"}, "BROKER_URL names the store's own database"),
         ({"redis_url": "redis://h", "broker_url": "redis://h/0"}, "BROKER_URL names the store's own database"),
-        ({"store": "dynamodb"}, "STORE: this version stores in Redis"),
-        ({"compression_strategy": "hybrid"}, "COMPRESSION_STRATEGY: this version has sliding_window only"),
+        ({"store": "dynamodb"}, "STORE=dynamodb needs AWS_REGION"),
+        ({"aws_access_key_id": "x"}, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together"),
+        ({"aws_region": "eu-central-1", "max_message_chars": 600_000}, "MAX_MESSAGE_CHARS must not be above 500000"),
+        ({"compression_strategy": "forget"}, "COMPRESSION_STRATEGY:"),
         ({"event_queues": "crm"}, "EVENT_QUEUES: write each queue as name=routing.pattern"),
         ({"port": 0}, "PORT:"),
         ({"lease_seconds": "soon"}, "LEASE_SECONDS:"),
@@ -104,6 +108,33 @@ def test_all_problems_are_told_at_once() -> None:
 )
 def test_the_broker_is_never_the_stores_own_database(store: str, broker: str) -> None:
     assert load_settings(redis_url=store).broker_address == broker
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({}, "redis"),
+        ({"redis_url": "redis://h"}, "redis"),
+        ({"aws_region": "eu-central-1"}, "dynamodb"),
+        ({"aws_access_key_id": "x", "aws_secret_access_key": "y"}, "redis"),
+        ({"redis_url": "redis://h", "aws_region": "eu-central-1"}, "redis"),
+        ({"store": "redis", "aws_region": "eu-central-1"}, "redis"),
+        ({"store": "dynamodb", "redis_url": "redis://h", "aws_region": "eu-central-1"}, "dynamodb"),
+    ],
+)
+def test_redis_is_primary_and_credentials_alone_choose_nothing(given: dict[str, Any], kind: str) -> None:
+    assert load_settings(**given).store_kind == kind
+
+
+def test_dynamodb_is_no_broker() -> None:
+    with pytest.raises(SettingsError, match="BROKER_URL is not set"):
+        _ = load_settings(aws_region="eu-central-1").broker_address
+
+
+def test_each_store_is_opened_by_the_settings_that_mean_it() -> None:
+    table = open_store(load_settings(aws_region="eu-central-1", dynamodb_table_name="mine"))
+    assert type(table).__name__ == "DynamoStore"
+    assert type(open_store(load_settings(redis_url="redis://h"))).__name__ == "RedisStore"
 
 
 def test_without_a_store_the_mend_is_told() -> None:

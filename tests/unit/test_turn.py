@@ -10,10 +10,19 @@ from typing import Any, cast
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from shared.context.rebuild import rebuild
+from shared.context.tokens import load_counter
+from shared.conversation.preview import Preview
 from shared.conversation.reconcile import Reconciler
 from shared.errors import ClaudeFailed, ClaudeLater
 from shared.ids import SessionRef
-from shared.storage.types import NewRequest, NotClaimed
+from shared.models import Attachment
+from shared.remembering.indexes import Indexes
+from shared.remembering.recaller import Recaller
+from shared.settings import Settings
+from shared.storage.redis.store import RedisStore
+from shared.storage.types import EntryFacts, NewRequest, NotClaimed
+from tests.contract.redis_desk import InsideRedis
 from tests.contract.store import MINUTE, SECOND, Desk
 from tests.support.waiting import wait_until
 from tests.unit.turns import Office, open_office, raises, says
@@ -73,7 +82,7 @@ async def test_one_row_that_cannot_be_announced_holds_up_no_other(office: Office
 
 async def test_a_reply_is_kept_while_the_store_is_away(office: Office) -> None:
     request = await office.desk.accept()
-    desk_client = office.desk.store._client
+    desk_client = cast("RedisStore", office.desk.store)._client
     desk_client._patience = 0.05
     real, times = desk_client._script("commit"), 0
 
@@ -92,7 +101,7 @@ async def test_a_reply_is_kept_while_the_store_is_away(office: Office) -> None:
 async def test_a_record_nobody_can_read_is_left_out_and_stops_no_turn(office: Office) -> None:
     request = await office.desk.turn("first")
     key = f"cm:{{{office.desk.ref(request).bucket}}}:t:acme:ses:{request.session_id}:msg"
-    await office.desk.redis.hset(key, "1", '3|{"from": "another version"}')
+    await cast("Any", cast("InsideRedis", office.desk.inside)._redis).hset(key, "1", '3|{"from": "another version"}')
     again = await office.desk.accept("second", session_id=request.session_id)
     assert (await office.advance(again)).outcome == "succeeded"
 
@@ -299,11 +308,36 @@ async def test_a_word_that_came_between_claim_and_call_is_heard(office: Office) 
 
 async def test_instructions_reach_the_system_prompt_and_memory_does_not(office: Office) -> None:
     await office.desk.own.put_instructions("Answer in rhyme.")
-    await office.desk.own.put_memory("cust-1", "language", "German", "preference", "api")
+    await office.desk.own.put_memory("cust-1", "language", "German", "preference")
     await office.advance(await office.desk.accept("Hello"))
     (prompt,) = office.claude.prompts
     assert prompt.system == "Answer in rhyme."
     assert "German" in str(prompt.messages)
+
+
+async def test_claude_is_told_of_files_and_they_stay_with_the_message(office: Office) -> None:
+    invoice = Attachment(name="invoice.pdf", content_type="application/pdf", size=182_344)
+    request = await office.desk.accept("Here it is.", attachments=(invoice,))
+    await office.advance(request)
+    again = await office.desk.accept("Did you get it?", session_id=request.session_id)
+    await office.advance(again)
+    said = "[Attached: invoice.pdf, application/pdf, 182 KB]\nHere it is."
+    assert [prompt.messages[0]["content"][0]["text"] for prompt in office.claude.prompts] == [said, said]
+    stored = (await office.desk.own.messages(str(request.session_id), 10, 0)).items[0]
+    assert (stored.content, stored.attachments) == ("Here it is.", (invoice,))
+    assert stored.tokens > 15
+
+
+async def test_what_holds_no_more_is_not_given_to_claude(office: Office) -> None:
+    own, now = office.desk.own, await office.desk.store.now()
+    await own.put_memory("cust-1", "old-ticket", "refund of 4711", "ticket", EntryFacts(status="resolved"))
+    await own.put_memory("cust-1", "offer", "ten percent", "note", EntryFacts(expires_at=now))
+    await own.put_memory("cust-1", "ticket", "refund of 4712", "ticket", EntryFacts(status="open"))
+    await office.advance(await office.desk.accept("Hello"))
+    (prompt,) = office.claude.prompts
+    assert "4712" in str(prompt.messages)
+    assert "4711" not in str(prompt.messages)
+    assert "ten percent" not in str(prompt.messages)
 
 
 async def test_a_cut_reply_is_stored_as_cut(office: Office) -> None:
@@ -315,7 +349,7 @@ async def test_a_cut_reply_is_stored_as_cut(office: Office) -> None:
 
 
 async def test_the_receipt_accounts_for_what_was_sent(office: Office) -> None:
-    await office.desk.own.put_memory("cust-1", "language", "German", "preference", "api")
+    await office.desk.own.put_memory("cust-1", "language", "German", "preference")
     request = await office.desk.turn("first")
     again = await office.desk.accept("second", session_id=request.session_id)
     await office.advance(again)
@@ -326,6 +360,30 @@ async def test_the_receipt_accounts_for_what_was_sent(office: Office) -> None:
     assert parts["newest"].included == [again.request_id]
     assert len(parts["window"].included) == 2
     assert receipt.tokens <= receipt.budget.available
+
+
+@pytest.mark.parametrize("error", [ClaudeFailed("invalid-request", "no"), ClaudeLater("busy", "later", after=86_400)])
+async def test_a_failed_request_keeps_the_receipt_of_what_claude_was_asked(office: Office, error: Exception) -> None:
+    first = await office.desk.turn("first")
+    request = await office.desk.accept("second", session_id=first.session_id)
+    office.claude.script = [raises(error)]
+    await office.advance(request)
+    record = await office.desk.own.request(request.request_id)
+    assert record.status == "failed"
+    assert record.receipt is not None
+    assert len(next(part for part in record.receipt.parts if part.name == "window").included) == 2
+    preview = Preview(office.desk.store, office.desk.own, Settings(), load_counter(), Recaller(Indexes(10**7)))
+    receipt, parts = await preview.sent(request.request_id)
+    context = rebuild(receipt, parts, load_counter())
+    assert context is not None
+    assert list(context.messages) == list(office.claude.prompts[-1].messages)
+
+
+async def test_a_request_that_failed_before_claude_was_asked_has_no_receipt(office: Office) -> None:
+    late = await office.desk.accept("too late")
+    office.desk.clock.pass_(16 * MINUTE)
+    await office.advance(late)
+    assert (await office.desk.own.request(late.request_id)).receipt is None
 
 
 async def _heard(desk: Desk, request: NewRequest, words: str) -> bool:

@@ -12,11 +12,14 @@ from shared.clock import system_clock
 from shared.context.tokens import load_counter
 from shared.conversation.announce import Announcer
 from shared.conversation.instructions import InstructionsCache
+from shared.conversation.learning import Learner
 from shared.conversation.stream import Listeners
 from shared.conversation.turn import Advanced, TurnParts, TurnRunner
 from shared.ids import Ids
 from shared.models import TokenUsage
 from shared.prompt import Prompt, Reply
+from shared.remembering.indexes import Indexes
+from shared.remembering.recaller import Recaller
 from shared.settings import Settings
 from tests.contract.store import Desk
 
@@ -44,9 +47,11 @@ def raises(error: Exception) -> Act:
 
 @dataclass
 class ScriptedClaude:
-    """Claude, doing what the script says next; then it says OK."""
+    """Claude, doing what the script says next; then it says OK. `counts`: what it counts next; then it counts 1."""
 
     script: list[Act] = field(default_factory=list)
+    counts: list[int | Exception] = field(default_factory=list)
+    counted: list[Prompt] = field(default_factory=list)
     prompts: list[Prompt] = field(default_factory=list)
     waits_for: asyncio.Event | None = None
     asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -59,6 +64,13 @@ class ScriptedClaude:
         if self.waits_for is not None:
             await self.waits_for.wait()
         return reply
+
+    async def count(self, prompt: Prompt) -> int:
+        self.counted.append(prompt)
+        count = self.counts.pop(0) if self.counts else 1
+        if isinstance(count, Exception):
+            raise count
+        return count
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -109,6 +121,8 @@ def open_office(desk: Desk, executor: ThreadPoolExecutor, **settings: Any) -> Of
             counter=load_counter(),
             instructions=InstructionsCache(desk.store, given.agent_instructions),
             listeners=listeners,
+            learner=Learner(desk.store, load_counter().name),
+            recaller=Recaller(Indexes(1_000_000)),
             settings=given,
             clock=system_clock,
             ids=Ids(),
