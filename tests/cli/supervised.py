@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -58,4 +59,5 @@ async def _run(record: Path, plan: list[dict[str, Any]]) -> int:
         console.close()
 
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests under nohup has it ignored
 sys.exit(asyncio.run(_run(Path(sys.argv[1]), json.loads(sys.argv[2]))))
