@@ -8,7 +8,7 @@ from flask_openapi3 import Info, OpenAPI
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from api.auth import KeyCache, authenticate
+from api.auth import authenticate
 from api.body import read_json
 from api.problems import (
     HTTP_SLUGS,
@@ -21,7 +21,7 @@ from api.problems import (
     respond,
 )
 from api.request_id import HEADER, request_id_from
-from api.routes import agent, batches, chat, docs, memory, service, sessions, summaries
+from api.routes import agent, batches, chat, docs, memory, pages, service, sessions, sign_in, summaries
 from api.services import ApiServices
 from shared.errors import CustomerMemoryError
 
@@ -47,15 +47,15 @@ def create_flask(services: ApiServices) -> OpenAPI:
     )
     app.extensions["customer_memory"] = services
     app.url_map.strict_slashes = False
-    keys = KeyCache(services.store.access)
     app.before_request(_name_request)
-    app.before_request(lambda: authenticate(keys))
+    app.before_request(authenticate)
     app.before_request(read_json)
     app.after_request(_finish)
     app.register_error_handler(Exception, _tell)
-    for module in (chat, sessions, summaries, batches, memory, agent, service):
+    for module in (chat, sessions, summaries, batches, memory, agent, sign_in, service):
         app.register_api(module.blueprint)
     app.register_blueprint(docs.blueprint)
+    app.register_blueprint(pages.blueprint)
     return app
 
 
@@ -79,7 +79,7 @@ def _finish(response: Response) -> Response:
 def _tell(error: Exception) -> Response:
     request_id = g.get("request_id")
     if isinstance(error, Problem):
-        return respond(error.kind, error.detail, error.errors, request_id)
+        return respond(error.kind, error.detail, error.errors, request_id, error.after)
     kind = kind_of(error)
     if kind is not None and isinstance(error, CustomerMemoryError):
         if kind.status == INTERNAL.status:

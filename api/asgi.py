@@ -13,6 +13,7 @@ from api.app import create_flask
 from api.front import Front, Receive, Scope, Send
 from api.holds import Holds
 from api.hub import Hub
+from api.keys import KeyCache
 from api.services import ApiServices
 from shared.bridge import Bridge
 from shared.broker import Waker, make_celery
@@ -80,6 +81,7 @@ class Application:
             clock=system_clock,
             ids=Ids(),
             recaller=Recaller(Indexes(settings.recall_cache_mb * 1_048_576)),
+            keys=KeyCache(store.access),
         )
         most = BYTES_PER_CHARACTER * settings.max_message_chars + 2 * settings.max_metadata_bytes + OTHER_BYTES
         self._front = Front(create_flask(services), Holds(store, hub), settings.web_threads, most)

@@ -8,56 +8,37 @@ the service is open to this machine alone: it listens on loopback only (checked 
 
 from __future__ import annotations
 
-import hashlib
-import time
 from urllib.parse import urlsplit
 
 from flask import g, request
 
 from api.problems import FORBIDDEN, INVALID, UNAUTHENTICATED, Problem
 from api.services import services
-from shared.storage.access import AccessKeys, ApiKey
+from api.signing_in import COOKIE, check_token, key_id_in, opens
+from shared.storage.access import ApiKey
 from shared.storage.keys import valid_tenant
 
 DEFAULT_TENANT = "default"
 PUBLIC = frozenset(
-    {"service.alive", "service.ready", "docs.openapi_document", "docs.page", "docs.asset", "docs.problem_page"}
+    {
+        "service.alive",
+        "service.ready",
+        "docs.openapi_document",
+        "docs.page",
+        "docs.asset",
+        "docs.problem_page",
+        "pages.chat",
+        "pages.asset",
+        "sign_in.signed_in",
+        "sign_in.sign_in",
+        "sign_in.sign_out",
+    }
 )
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-FRESH_SECONDS = 1.0
 NEEDS_KEY = "Send `Authorization: Bearer <key>`; keys are made by `customer-memory keys create`."
-CACHED_KEYS = 10_000
 
 
-class KeyCache:
-    """Keys as last looked up, by a hash of their text, for one second: a revoked key is refused within it."""
-
-    def __init__(self, access: AccessKeys) -> None:
-        self._access = access
-        self._found: dict[bytes, tuple[float, ApiKey | None]] = {}
-        self._any: tuple[float, bool] = (0.0, False)
-
-    async def find(self, text: str) -> ApiKey | None:
-        """Return the key's record; None when it does not open anything."""
-        name = hashlib.sha256(text.encode(errors="replace")).digest()
-        until, known = self._found.get(name, (0.0, None))
-        if time.monotonic() >= until:
-            known = await self._access.find(text)
-            if len(self._found) >= CACHED_KEYS:
-                self._found.clear()
-            self._found[name] = (time.monotonic() + FRESH_SECONDS, known)
-        return known
-
-    async def any(self) -> bool:
-        """Return whether any key was ever made."""
-        until, known = self._any
-        if not known and time.monotonic() >= until:
-            known = await self._access.any()
-            self._any = (time.monotonic() + FRESH_SECONDS, known)
-        return known
-
-
-def authenticate(keys: KeyCache) -> None:
+def authenticate() -> None:
     """Tie the request to its tenant's records, or refuse it.
 
     Raises:
@@ -67,17 +48,40 @@ def authenticate(keys: KeyCache) -> None:
     if request.endpoint in PUBLIC or request.endpoint is None:
         return
     serving = services()
-    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-    text = text.strip() if scheme.lower() == "bearer" else request.headers.get("X-Api-Key", "")
+    text = _key_text()
+    cookie = request.cookies.get(COOKIE, "")
     if text:
-        tenant = _tenant_of(serving.call(keys.find(text)))
-    elif serving.call(keys.any()):
+        tenant = _tenant_of(serving.call(serving.keys.find(text)))
+    elif (key := signed_in(cookie)) is not None:
+        check_token(request, cookie, key)
+        tenant = _tenant_of(key)
+    elif serving.call(serving.keys.any()):
         raise Problem(UNAUTHENTICATED, NEEDS_KEY)
     else:
-        _only_from_here()
+        only_from_here()
         tenant = DEFAULT_TENANT
     g.tenant = tenant
     g.tenant_store = serving.store.tenant(tenant)
+
+
+def signed_in(cookie: str) -> ApiKey | None:
+    """Return the key that a browser's cookie stands for; None when it stands for none, or no more."""
+    key_id = key_id_in(cookie)
+    key = services().call(services().keys.named(key_id)) if key_id else None
+    return key if key is not None and opens(cookie, key) else None
+
+
+def only_from_here() -> None:
+    """Refuse whoever does not ask from this machine by its own name. Raises Problem (401, 403)."""
+    if not is_loopback(services().settings.host):
+        # It began with keys, or it would not listen there; that none is found now opens nothing.
+        raise Problem(UNAUTHENTICATED, NEEDS_KEY)
+    host = request.headers.get("Host", "")
+    if not is_loopback(_hostname(f"//{host}")):
+        raise Problem(FORBIDDEN, "Without API keys the service answers on names of this machine only: localhost.")
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.partition("://")[2] != host:
+        raise Problem(FORBIDDEN, "Without API keys the service answers no page of another origin.")
 
 
 def is_loopback(host: str) -> bool:
@@ -100,16 +104,9 @@ def _tenant_of(key: ApiKey | None) -> str:
     return key.tenant
 
 
-def _only_from_here() -> None:
-    if not is_loopback(services().settings.host):
-        # It began with keys, or it would not listen there; that none is found now opens nothing.
-        raise Problem(UNAUTHENTICATED, NEEDS_KEY)
-    host = request.headers.get("Host", "")
-    if not is_loopback(_hostname(f"//{host}")):
-        raise Problem(FORBIDDEN, "Without API keys the service answers on names of this machine only: localhost.")
-    origin = request.headers.get("Origin")
-    if origin is not None and origin.partition("://")[2] != host:
-        raise Problem(FORBIDDEN, "Without API keys the service answers no page of another origin.")
+def _key_text() -> str:
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else request.headers.get("X-Api-Key", "")
 
 
 def _hostname(url: str) -> str:

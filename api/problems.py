@@ -69,6 +69,7 @@ class Kind(NamedTuple):
 INVALID = Kind(400, "invalid-request", "The request is not valid")
 UNAUTHENTICATED = Kind(401, "unauthenticated", "An API key is needed")
 FORBIDDEN = Kind(403, "forbidden", "Not allowed")
+TOO_MANY = Kind(429, "too-many-attempts", "Too many attempts")
 TOO_LARGE = Kind(413, "too-large", "Too large")
 TOO_SLOW = Kind(408, "too-slow", "The body did not come in time")
 AWAY = Kind(503, "store-unavailable", "The store is away")
@@ -103,8 +104,11 @@ CLAUDE_FAILED_STATUS = 502
 class Problem(Exception):
     """An error on its way to the caller."""
 
-    def __init__(self, kind: Kind, detail: str, errors: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, kind: Kind, detail: str, errors: Sequence[tuple[str, str]] = (), *, after: int = RETRY_SECONDS
+    ) -> None:
         super().__init__(detail)
+        self.after = after
         self.kind = kind
         self.detail = detail
         self.errors = errors
@@ -153,11 +157,17 @@ def body_of(
     return json.dumps(shown, ensure_ascii=False).encode(errors="backslashreplace")
 
 
-def respond(kind: Kind, detail: str, errors: Sequence[tuple[str, str]] = (), request_id: str | None = None) -> Response:
-    """Return a problem as a Flask response."""
+def respond(
+    kind: Kind,
+    detail: str,
+    errors: Sequence[tuple[str, str]] = (),
+    request_id: str | None = None,
+    after: int = RETRY_SECONDS,
+) -> Response:
+    """Return a problem as a Flask response; `after`: seconds until asking again may help."""
     response = Response(body_of(kind, detail, errors, request_id), kind.status, content_type=PROBLEM_TYPE)
     if kind.status in {429, 503}:
-        response.headers["Retry-After"] = str(RETRY_SECONDS)
+        response.headers["Retry-After"] = str(after)
     if kind.status == UNAUTHENTICATED.status:
         response.headers["WWW-Authenticate"] = 'Bearer realm="customer-memory"'
     return response

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 from flask import current_app, g
 
+from api.keys import KeyCache
 from shared.bridge import Bridge
 from shared.broker import Waker
 from shared.clock import Clock
@@ -34,6 +35,7 @@ class ApiServices:
     clock: Clock
     ids: Ids
     recaller: Recaller
+    keys: KeyCache
 
     def call(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         """Run `work` on the loop and return its answer.

@@ -112,6 +112,11 @@ class AccessKeys:
         right = hmac.compare_digest(record.secret_hash if record else _NOBODY, _hash(secret))
         return record if record and right and match and record.revoked_at is None else None
 
+    async def named(self, key_id: str) -> ApiKey | None:
+        """Return the record of a key that is not revoked, by its id."""
+        record = await self._read(key_id)
+        return record if record and record.revoked_at is None else None
+
     async def _read(self, key_id: str) -> ApiKey | None:
         raw = await self._vault.read(key_id)
         return ApiKey.model_validate_json(raw) if raw else None
