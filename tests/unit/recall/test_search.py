@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.models import Message
 from shared.recall.chunk import index
 from shared.recall.corpus import Corpus, idf
-from shared.recall.query import MOST_SCORED, Ask, known_terms, shown
+from shared.recall.query import MOST_POSTINGS, MOST_SCORED, Ask, known_terms, shown
 from shared.recall.ranking import relevance
 from shared.recall.search import MOST_HITS, REACH, Found, search
 
@@ -156,6 +156,17 @@ def test_bounds_hold_whatever_is_asked() -> None:
     answer = search(line, ask)
     assert len(answer.hits) == MOST_HITS
     assert len(shown("word " * 50_000)) == 1
+
+
+def test_no_more_places_are_looked_at_however_often_the_words_were_said() -> None:
+    often = talk(*(f"lamp and door {'of the zither' * (number % 9 == 0)}" for number in range(MOST_POSTINGS + 500)))
+    line = corpus(one=often)
+    for asked, kept in (("lamp", ["lamp"]), ("lamp door zither", ["zither"])):
+        terms = known_terms(Ask(asked, NOW), line)
+        assert [term.text for term in terms] == kept
+        assert sum(len(term.postings) for term in terms) <= MOST_POSTINGS
+    (lamp,) = known_terms(Ask("lamp", NOW), line)
+    assert lamp.postings[-1][0] == len(line) - 1, "of a word that is everywhere the latest places"
 
 
 def test_entries_that_share_rare_words_matter_more() -> None:
