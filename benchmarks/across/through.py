@@ -27,7 +27,7 @@ from shared.ids import Ids, SessionRef, bucket_of
 from shared.models import Message
 from shared.settings import Settings
 from shared.storage import limits_of
-from shared.storage.contract import Store, TenantStore
+from shared.storage.contract import TenantStore
 from shared.storage.redis.client import Client
 from shared.storage.redis.store import RedisStore
 from shared.storage.types import NewRequest, NewSession
@@ -83,6 +83,7 @@ class Service:
     loop: LoopThread
     own: TenantStore
     simulator: SimulatorControl
+    redis: Redis
     ids: Ids
     ms: int = BEGIN
 
@@ -134,15 +135,12 @@ def service(**given: Any) -> Iterator[Service]:
         store = RedisStore(Client(redis, patience=20.0, store_clock=lambda: made[0].ms), limits_of(settings))
         adapters = Adapters(lambda _: store, Claude, lambda *_: Silent())
         runtime = WorkerRuntime(Celery("across"), settings, adapters)
-        made.append(_service(runtime, store, SimulatorControl(claude)))
+        base = runtime.base()
+        made.append(Service(runtime, base.loop, store.tenant(TENANT), SimulatorControl(claude), redis, Ids()))
         try:
             yield made[0]
         finally:
             runtime.stop()
-
-
-def _service(runtime: WorkerRuntime, store: Store, simulator: SimulatorControl) -> Service:
-    return Service(runtime, runtime.base().loop, store.tenant(TENANT), simulator, Ids())
 
 
 def live(running: Service, customer: Returning) -> Iterator[Asked]:
