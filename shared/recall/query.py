@@ -21,7 +21,7 @@ HEAD: Final = 3_000  # characters looked at of a message's beginning
 TAIL: Final = 1_000  # and of its end
 MOST_TERMS: Final = 128  # terms looked up, identifiers first
 MOST_SCORED: Final = 48  # terms that count, the rarest first
-MOST_POSTINGS: Final = 6_000  # places looked at, the rarest terms first; of the first one the latest
+MOST_POSTINGS: Final = 4_000  # places looked at, the rarest terms first; of the first one the latest
 
 
 @dataclass(frozen=True, slots=True)
