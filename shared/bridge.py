@@ -45,11 +45,13 @@ class LoopThread(Bridge):
         self._thread.start()
 
     def stop(self) -> None:
-        """Cancel what still runs, stop the loop and join its thread."""
+        """Cancel what still runs, stop the loop, join its thread, and let go of what the loop holds."""
         if self._thread.is_alive():
             self.call(_cancel_all(), timeout=5)
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(5)
+            if not self.loop.is_running():
+                self.loop.close()
 
 
 async def _cancel_all() -> None:

@@ -13,10 +13,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Final
 
+_UNSEEN_OR_DIGIT: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]"
+    r"|(?![0-9])\d"
+)
 ANY_NUMBER: Final = "00000000"  # costs what every number costs: digits are counted in threes
 
 
@@ -34,9 +39,10 @@ def closing(name: str, number: str) -> str:
 def number_in_none(contents: Sequence[str], others: Iterable[str]) -> str:
     """Return eight digits derived from `contents` that occur neither there nor in `others`.
 
-    Digits without letters, because a number has no upper case to be mistaken in.
+    Digits without letters, because a number has no upper case to be mistaken in; digits of other scripts, and
+    those with something unseen between, count as these.
     """
-    texts = [*contents, *others]
+    texts = [_as_read(text) for text in (*contents, *others)]
     joined = "".join(contents)
     taken: set[str] | None = None
     for attempt in count():
@@ -50,3 +56,14 @@ def number_in_none(contents: Sequence[str], others: Iterable[str]) -> str:
         elif number not in taken:
             return number
     raise AssertionError  # pragma: no cover - count() does not end
+
+
+def _as_read(text: str) -> str:
+    """Return a text with the digits that a reader sees in it."""
+    if text.isascii():
+        return text
+    return _UNSEEN_OR_DIGIT.sub(_digit, unicodedata.normalize("NFKC", text))
+
+
+def _digit(found: re.Match[str]) -> str:
+    return str(unicodedata.decimal(found[0], ""))

@@ -8,18 +8,23 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any, Final
 
-from shared.recall.words import fold, terms
+from shared.recall.words import terms
 
 LONGEST_KEY: Final = 64
 TELLING: Final = 2  # terms of a value by which it is known again under another key
 
-_BETWEEN: Final = re.compile(r"[^\w]+|_+", re.UNICODE)
+# Letters, their marks (vowels, in many scripts) and numbers are words; what nobody sees is nothing.
+_WORDS: Final = "LMN"
+_TELLS: Final = "LMNS"  # in a value a sign tells as well: $20 is not €20
+_ALSO: Final = "%"
+_UNSEEN: Final = "Cf"
+_ACCENTS: Final = re.compile("[\u0300-\u036f]")  # not the tones and vowels of other scripts: they make other words
 
 
 def normal_key(text: str) -> str:
     """Return a key in the form in which extracted ones are written: `preferred-name`; empty where nothing is left."""
-    words = [word for word in _BETWEEN.split(unicodedata.normalize("NFKC", text).casefold()) if word]
-    return "-".join(words)[:LONGEST_KEY].strip("-")
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return "-".join(_words(folded, _WORDS))[:LONGEST_KEY].strip("-")
 
 
 def same_key(text: str, known: Iterable[str]) -> str:
@@ -29,7 +34,7 @@ def same_key(text: str, known: Iterable[str]) -> str:
 
 
 def near_equal(one: Any, other: Any) -> bool:
-    """Return whether two values say the same: case, marks, punctuation and order of names aside."""
+    """Return whether two values say the same: case, accents, punctuation and order of names aside."""
     if one == other:
         return True
     return isinstance(one, str) and isinstance(other, str) and _bare(one) == _bare(other)
@@ -45,5 +50,11 @@ def shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _bare(text: str) -> str:
-    return " ".join(word for word in _BETWEEN.split(fold(text)) if word)
+def _bare(text: str) -> list[str]:
+    apart = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
+    return _words(unicodedata.normalize("NFC", _ACCENTS.sub("", apart)), _TELLS, _ALSO)
+
+
+def _words(text: str, kinds: str, also: str = "") -> list[str]:
+    seen = (each for each in text if unicodedata.category(each) != _UNSEEN)
+    return "".join(each if unicodedata.category(each)[0] in kinds or each in also else " " for each in seen).split()

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.memory.keys import near_equal, same_key, telling
+from shared.memory.names import unsaid_names
 from shared.memory.secrets import holds_secret
 from shared.memory.suspicion import suspicious
 from shared.models import MemoryEntry, Message, Provenance, Scope, TicketStatus
@@ -203,6 +204,8 @@ def _borne_out(operation: Operation, message: Message) -> bool:
     """Whether a message says what is to be remembered of it: its facts, and something of its words."""
     said = Said([message.content, message.at.date().isoformat()])
     if invented(f"{operation.value}.", said) or invented(f"{operation.key.replace('-', ' ')}.", said):
+        return False
+    if unsaid_names(operation.value, message.content):
         return False
     words = set(terms(operation.value))
     return not words or not words.isdisjoint(terms(message.content))

@@ -21,7 +21,7 @@ HEAD: Final = 3_000  # characters looked at of a message's beginning
 TAIL: Final = 1_000  # and of its end
 MOST_TERMS: Final = 128  # terms looked up, identifiers first
 MOST_SCORED: Final = 48  # terms that count, the rarest first
-MOST_POSTINGS: Final = 30_000  # places looked at, the rarest terms first; at least one term
+MOST_POSTINGS: Final = 4_000  # places looked at, the rarest terms first; of the first one the latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,9 @@ def _weight(term: str) -> float:
 def _affordable(rarest: list[Term]) -> list[Term]:
     room = MOST_POSTINGS
     for number, term in enumerate(rarest):
+        if len(term.postings) > room:
+            return rarest[:number] or [replace(term, postings=term.postings[-MOST_POSTINGS:])]
         room -= len(term.postings)
-        if room < 0 and number:
-            return rarest[:number]
     return rarest
 
 

@@ -107,6 +107,8 @@ class _Level:
 
 def search(corpus: Corpus, ask: Ask, *, most_hits: int = MOST_HITS, most_places: int = MOST_PLACES) -> Found:
     """Return the turns that matter for a message. The same chunks and the same question give the same answer."""
+    if not len(corpus):
+        return Found()
     found = known_terms(ask, corpus)
     periods = find_periods(ask.text, ask.now)
     dated = _dated(corpus, periods)

@@ -20,7 +20,7 @@ from typing import Final
 from shared.recall.function_words import SEVERAL
 from shared.recall.stems import stem
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Grows with every change of what a text's terms are: chunks made before must be made anew."""
 LONGEST_TERM: Final = 40  # characters; longer ones are told by their hash
 LONGEST_TEXT: Final = 100_000  # characters looked at: as long as a message is by default
@@ -77,9 +77,9 @@ def terms(text: str) -> list[str]:
 
 def fold(text: str) -> str:
     """Return the text as it is compared: NFKC, without case and marks, digits of any script as 0 to 9."""
-    text = unicodedata.normalize("NFKC", text).casefold().translate(_LETTERS)
-    text = _MARKS.sub("", unicodedata.normalize("NFD", text))
-    return _FOREIGN.sub(_as_digit, unicodedata.normalize("NFC", text))
+    text = unicodedata.normalize("NFKC", text).casefold()
+    text = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFD", text)))
+    return _FOREIGN.sub(_as_digit, text.translate(_LETTERS))
 
 
 def is_identifier(term: str) -> bool:

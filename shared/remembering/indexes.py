@@ -25,7 +25,7 @@ Name = tuple[str, int]  # session and number
 
 @dataclass
 class Index:
-    """A customer's index as held. `corpus` is made with the first search after a change."""
+    """A customer's index as it stood at a mark. It does not change; `corpus` is made with the first search."""
 
     mark: IndexMark
     chunks: dict[Name, Chunk] = field(default_factory=dict)
@@ -50,12 +50,9 @@ class Index:
             self._corpus = Corpus(self.chunks.values())
         return self._corpus
 
-    def put(self, mark: IndexMark, chunks: dict[Name, Chunk], sizes: dict[Name, int]) -> None:
-        """Take in what is new."""
-        self.mark = mark
-        self.chunks |= chunks
-        self.sizes |= sizes
-        self._corpus = None
+    def with_changes(self, mark: IndexMark, chunks: dict[Name, Chunk], sizes: dict[Name, int]) -> Index:
+        """Return it with what is new."""
+        return Index(mark, self.chunks | chunks, self.sizes | sizes)
 
 
 class Indexes:
@@ -79,12 +76,11 @@ class Indexes:
             return held
         changes = await own.index_changes(customer_id, held.mark if held else None)
         chunks, sizes = await self._unpacked(own, changes)
-        held = self._held.get(key)
-        if held is None or changes.anew:
-            held = Index(changes.mark)
-        held.put(changes.mark, chunks, sizes)
-        self._keep(key, held)
-        return held
+        # Others may have come in between: what is new is added to what it is newer than, and to nothing else.
+        known = Index(changes.mark) if held is None or changes.anew else held
+        index = known.with_changes(changes.mark, chunks, sizes)
+        self._keep(key, index)
+        return index
 
     def _keep(self, key: tuple[str, str], index: Index) -> None:
         self._held[key] = index

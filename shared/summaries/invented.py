@@ -21,6 +21,19 @@ _DIGITS: Final = re.compile(r"\d+(?:[.,'\u2019\u00a0\u202f ]\d{3})*(?:[.,]\d{1,2
 _NUMBER: Final = re.compile(r"\d+")
 _DIALLED: Final = re.compile(r"\d[\d ./()-]{4,24}\d")
 _ALNUM: Final = re.compile(r"[^\W_]+")
+# Written in whatever way, they are not each other.
+_CURRENCIES: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"€|\b(?:EUR|euros?)\b",
+        r"\$|\b[A-Z]{2}D\b|\b(?:dollars?|dólares?|dolares?|bucks|pesos?|MXN)\b",
+        r"£|\b(?:GBP|pounds?|quid|libras?)\b",
+        r"\b(?:CHF|francs?|franken)\b",
+        r"¥|\b(?:JPY|CNY|yen|yuan)\b",
+        r"₹|\b(?:INR|rupees?)\b",
+        r"%|\b(?:percent|prozent)\b",
+    )
+)
 _BY_NUMBERS: Final[frozenset[Kind]] = frozenset({"date", "time"})
 
 
@@ -46,13 +59,18 @@ class Said:
         if entry.kind in _BY_NUMBERS:  # also a weekday without any: it is told from a day that was said
             return all(str(int(number)) in self._numbers for number in _NUMBER.findall(normalised(entry.text)))
         if entry.kind == "amount":
-            return all(_worth(number) in self._amounts for number in _DIGITS.findall(normalised(entry.text)))
+            worths = map(_worth, _DIGITS.findall(normalised(entry.text)))
+            return self._has_currency(entry.text) and all(worth in self._amounts for worth in worths)
         if entry.kind in {"email", "url"}:
             return stands_in(entry.text.casefold(), self._lower)
         if entry.kind == "phone":
             return any(_only_digits(entry.text) in dialled for dialled in self._dialled)
         named = [word for word in _joined(entry.text).split() if any(map(str.isdigit, word))] or [_joined(entry.text)]
         return all(word in self._words for word in named) or "".join(named) in self._words
+
+    def _has_currency(self, amount: str) -> bool:
+        """Return whether an amount's currency was spoken of; of those that are not known here, nothing is asked."""
+        return all(each.search(self._folded) for each in _CURRENCIES if each.search(amount))
 
 
 def invented(text: str, said: Said) -> tuple[Entry, ...]:

@@ -10,6 +10,7 @@ from tests.contract.batches import BatchContract
 from tests.contract.context import ContextContract
 from tests.contract.dynamodb_desk import make_desk
 from tests.contract.entries import EntryContract
+from tests.contract.entry_races import EntryRaceContract
 from tests.contract.lost import LostAnswerContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
@@ -61,3 +62,16 @@ class TestSummaries(SummaryContract):
 
 class TestBatches(BatchContract):
     """Batches of summaries."""
+
+
+class TestEntryRaces(EntryRaceContract):
+    """Many writers of one memory entry."""
+
+    # The pointer to an entry tells its rank and millisecond, not its version.
+    test_nor_is_one_of_the_same_millisecond = pytest.mark.xfail(
+        reason="a write of the same millisecond is not told from the one before", strict=False
+    )(EntryRaceContract.test_nor_is_one_of_the_same_millisecond)
+    # That there is no room is remembered from one try to the next, though the entry is there by then.
+    test_writes_of_many_keys_at_once_are_all_there = pytest.mark.xfail(
+        reason="an entry may give way to its own next version", strict=False
+    )(EntryRaceContract.test_writes_of_many_keys_at_once_are_all_there)

@@ -1,4 +1,4 @@
-"""The work of a turn is constant: turn 500 costs the store what turn 20 did.
+"""The work of a turn is constant: turn 500 costs the store what turn 20 did, and a long history what a short one did.
 
 Counted on a server that nothing else uses, by the server itself: what clients sent it, and what scripts called.
 """
@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from benchmarks.history import begun
 from shared.ids import bucket_of
 from shared.models import AgentInstructions
+from shared.remembering.indexing import index_session
 from shared.storage.redis.client import connect
 from shared.storage.redis.store import RedisStore
-from shared.storage.types import NewRequest
-from tests.contract.store import LIMITS, Desk, StoreClock
+from shared.storage.types import NewRequest, SummaryOutcome
+from tests.contract.store import LIMITS, MEMORY_LIMITS, Desk, StoreClock
 from tests.support.valkey import Valkey
-from tests.unit.turns import open_office, says
+from tests.unit.turns import Office, open_office, says
 
 WORDS = "The parcel with the blue ribbon has not come yet although the tracking page says it was handed over. " * 3
 WATCHED = (20, 100, 500)
@@ -78,3 +80,41 @@ async def test_turn_500_costs_what_turn_20_did(quiet: Valkey) -> None:
     assert {number: cost.sent for number, cost in costs.items()} == dict.fromkeys(WATCHED, 4)
     assert {cost.all for cost in costs.values()} == {costs[20].all}
     assert max(cost.bytes for cost in costs.values()) <= 1.1 * costs[20].bytes
+
+
+EARLIER = (0, 500, 10_000)  # messages: what recall calls turns
+RECALLED = 4  # scripts of a turn that recalls, from its claim on: the turns that were found are one of them
+
+
+async def test_ten_thousand_earlier_turns_cost_what_five_hundred_do(quiet: Valkey) -> None:
+    store = RedisStore(connect(quiet.url(), 60.0, 8), replace(MEMORY_LIMITS, index_bytes=1_048_576))
+    desk = Desk(store, StoreClock(), cast("Any", None))
+    costs: dict[int, list[Cost]] = {}
+    with ThreadPoolExecutor(1) as executor:
+        office = open_office(desk, executor)
+        office.runner._parts.instructions._known["acme"] = (float("inf"), AgentInstructions(instructions="Be brief."))
+        for earlier in EARLIER:
+            customer = f"cust-{earlier}"
+            for session in await begun(desk.own, desk.ids, customer, earlier // 2):
+                claim = await desk.own.claim_summary(session, desk.ids.ulid(), force=True)
+                assert claim is not None
+                assert await index_session(desk.own, claim)
+                await desk.own.end_summary(claim, SummaryOutcome(read=claim.session.message_count))
+            costs[earlier] = [await _asked(quiet, office, customer) for _ in range(4)]
+    await store.close()
+    first, *others = costs[10_000]
+    assert first.sent == RECALLED + 1, "the index is read once"
+    assert {cost.sent for cost in others} == {cost.sent for cost in costs[500][1:]} == {RECALLED}
+    assert {cost.sent for cost in costs[0][1:]} == {RECALLED - 1}, "the first one loads the scripts"
+    assert max(cost.all for cost in others) <= 1.1 * max(cost.all for cost in costs[500][1:])
+    assert max(cost.bytes for cost in others) <= 1.2 * max(cost.bytes for cost in costs[500][1:])
+
+
+async def _asked(server: Valkey, office: Office, customer: str) -> Cost:
+    """Ask in a session of its own; return what it cost from claim to reply."""
+    request = await office.desk.accept("When will the refund for order 4711 be on my account?", customer)
+    before = measure(server)
+    assert (await office.advance(request)).outcome == "succeeded"
+    after = measure(server)
+    await office.desk.own.delete_session(str(request.session_id))
+    return Cost(after.sent - before.sent, after.all - before.all, after.bytes - before.bytes)

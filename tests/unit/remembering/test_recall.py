@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -158,6 +159,30 @@ async def test_the_least_used_indexes_give_way(shop: Shop) -> None:
     kept = [await held.of(shop.desk.own, f"cust-{number}") for number in range(4)]
     assert list(held._held) == [("acme", "cust-2"), ("acme", "cust-3")]
     assert await held.of(shop.desk.own, "cust-3", kept[3].mark) is kept[3]
+
+
+async def test_an_index_that_gives_way_while_it_is_read_on_is_whole_all_the_same(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await shop.talk("My bicycle has the serial number WTU-7741.")
+    await shop.talk(*SMALL_TALK, customer="cust-2")
+    indexes = Indexes(1)
+    await indexes.of(shop.desk.own, "cust-1")
+    await shop.talk("My boat is called Marie.")
+    of, real = type(shop.desk.own), type(shop.desk.own).index_changes
+    meanwhile = ["cust-2"]
+
+    async def slow(self: Any, *given: Any) -> Any:
+        changes = await real(self, *given)
+        if meanwhile:
+            await indexes.of(shop.desk.own, meanwhile.pop())
+        return changes
+
+    monkeypatch.setattr(of, "index_changes", slow)
+    index = await indexes.of(shop.desk.own, "cust-1")
+    assert session in {name for name, _ in index.chunks}
+    assert len(index.chunks) == 2
+    assert await indexes.of(shop.desk.own, "cust-1", index.mark) is index
 
 
 async def test_a_session_with_nothing_to_index_is_done_with(shop: Shop) -> None:
