@@ -10,6 +10,7 @@ import pytest
 from tests.contract.batches import BatchContract
 from tests.contract.context import ContextContract
 from tests.contract.entries import EntryContract
+from tests.contract.erasure import ErasureContract
 from tests.contract.lost import LostAnswerContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
@@ -62,3 +63,7 @@ class TestSummaries(SummaryContract):
 
 class TestBatches(BatchContract):
     """Batches of summaries."""
+
+
+class TestErasure(ErasureContract):
+    """Customers who are erased."""
