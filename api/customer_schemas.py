@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import ConfigDict
+
 from api.schemas import Path
 from shared.models import Identifier, Model
 
@@ -12,6 +14,14 @@ class CustomerPath(Path):
     """A customer in the path."""
 
     customer_id: Identifier
+
+
+class ExportLine(Model):
+    """A line of an export: what its type says, with that record's fields beside it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["session", "message", "summary", "digest", "memory", "end"]
 
 
 class Erasing(Model):

@@ -1,4 +1,4 @@
-"""Customers as a whole: erasing one."""
+"""Customers as a whole: exporting one, erasing one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Final
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
-from api.customer_schemas import CustomerPath, Erasing
+from api.customer_schemas import CustomerPath, Erasing, ExportLine
 from api.problems import RETRY_SECONDS
 from api.routes.common import PROBLEMS, answer
 from api.services import services, tenant_store
+from api.waiting import export
 
+JSON_LINES: Final = "application/x-ndjson"
 ERASE_SECONDS: Final = 1.0  # after that the caller is told that it goes on
 
 blueprint = APIBlueprint(
@@ -24,6 +26,18 @@ blueprint = APIBlueprint(
 
 
 # The id is the caller's, and may hold slashes, percent-encoded.
+@blueprint.get(
+    "/<anything:customer_id>/export",
+    summary="Export a customer",
+    responses={200: ExportLine, **PROBLEMS},
+    merge_slashes=False,
+)
+def export_customer(path: CustomerPath) -> Response:
+    """Send all that is kept of a customer as JSON Lines; the last line has the type `end`."""
+    services().call(tenant_store().sessions(path.customer_id, 1, None))  # whether the store answers
+    return export(Response(content_type=JSON_LINES), path.customer_id)
+
+
 @blueprint.delete(
     "/<anything:customer_id>",
     summary="Erase a customer",

@@ -191,8 +191,8 @@ class Summaries(Protocol):
     async def summaries(self, session_id: str) -> tuple[KeptSummary, ...]:
         """Return the session's summary and earlier versions of it, newest first, bounded. Raises UnknownSession."""
 
-    async def digests(self, customer_id: str, limit: int) -> tuple[KeptDigest, ...]:
-        """Return digests of the customer's sessions, of the one that ended last first."""
+    async def digests(self, customer_id: str, limit: int, before: KeptDigest | None = None) -> tuple[KeptDigest, ...]:
+        """Return digests of the customer's sessions, of the one that ended last first; those that follow `before`."""
 
 
 class RecallIndex(Protocol):

@@ -65,6 +65,7 @@ DOORS = {
     ("GET", "/api/memory"): Door(200, params=OF_CUSTOMER),
     ("POST", "/api/memory"): Door(201, {**OF_CUSTOMER, "key": "delivery", "value": "to me"}),
     ("DELETE", "/api/memory"): Door(404, params={**OF_CUSTOMER, "key": "delivery"}),
+    ("GET", "/api/customers/<anything:customer_id>/export"): Door(200),
     ("DELETE", "/api/customers/<anything:customer_id>"): Door(204),
     ("GET", "/api/agent"): Door(200),
     ("GET", "/metrics"): Door(200),

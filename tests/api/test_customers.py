@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -55,6 +57,43 @@ def test_any_id_can_be_erased_and_no_other_goes_with_it(customer: str, caller: C
     erase(caller, customer)
     assert caller.http.get("/api/memory", params={"customerId": customer}).json() == []
     assert len(caller.http.get("/api/memory", params={"customerId": "a"}).json()) == 1
+
+
+def exported(caller: Caller, customer: str) -> list[dict[str, Any]]:
+    """Return the lines of a customer's export."""
+    response = caller.http.get(f"/api/customers/{quote(customer, safe='')}/export")
+    assert response.status_code == 200, response.text
+    assert response.headers["Content-Type"] == "application/x-ndjson"
+    return [json.loads(line) for line in response.text.splitlines()]
+
+
+def test_an_export_holds_all_that_is_kept(caller: Caller) -> None:
+    customer = f"exported-{secrets.token_hex(8)}/x"
+    other = caller.ask("Of another", customerId=customer[:-2])["sessionId"]
+    sessions = [caller.ask(f"Message {number}", customerId=customer)["sessionId"] for number in range(2)]
+    for number in range(60):  # more than a page
+        body = {"role": "user", "content": f"{number} 🗝"}
+        assert caller.http.post(f"/api/sessions/{sessions[0]}/messages", json=body).status_code == 201
+    caller.http.post(f"/api/sessions/{sessions[0]}/summary")
+    path = f"/api/sessions/{sessions[0]}/summary"
+    wait_for("the summary", lambda: caller.http.get(path).status_code == 200)
+    for value in ("German", None):
+        caller.remember(customer, "language", value, scope="preference")
+    lines = exported(caller, customer)
+    assert [line["id"] for line in lines if line["type"] == "session"] == sessions[::-1]
+    said = [line for line in lines if line["type"] == "message" and line["sessionId"] == sessions[0]]
+    assert [line["seq"] for line in said] == list(range(1, 63))
+    assert said[-1]["content"] == "59 🗝"
+    assert [line["sessionId"] for line in lines if line["type"] == "summary"] == sessions[:1]
+    (entry,) = [line for line in lines if line["type"] == "memory" and line["key"] == "language"]
+    assert (entry["value"], [each["value"] for each in entry["history"]]) == (None, ["German"])
+    assert other not in str(lines)
+    counts = {kind: sum(line["type"] == kind for line in lines) for kind in {line["type"] for line in lines} - {"end"}}
+    assert lines[-1] == {"type": "end", "customerId": customer, "counts": counts}
+
+
+def test_an_export_of_nobody_holds_nothing(caller: Caller) -> None:
+    assert exported(caller, "nobody") == [{"type": "end", "customerId": "nobody", "counts": {}}]
 
 
 def test_an_id_that_is_none_is_refused(caller: Caller) -> None:
