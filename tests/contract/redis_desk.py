@@ -61,6 +61,13 @@ class InsideRedis:
         ]
         return str(found)
 
+    async def age(self, ms: int) -> None:
+        """See `Inside.age`: native TTLs."""
+        for key in await self._redis.keys("*"):
+            left = await self._redis.pttl(key)
+            if left > 0:
+                await self._redis.pexpire(key, left - ms)
+
     async def access_keys(self) -> str:
         """See `Inside.access_keys`."""
         return str(await cast("Any", self._redis.hgetall("cm:keys")))

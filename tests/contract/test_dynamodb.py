@@ -15,6 +15,7 @@ from tests.contract.lost import LostAnswerContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
 from tests.contract.redaction import RedactionContract
+from tests.contract.retention import ForEverContract, RetentionContract
 from tests.contract.store import Desk, limits_of
 from tests.contract.summaries import SummaryContract
 from tests.contract.turns import TurnContract
@@ -66,3 +67,11 @@ class TestBatches(BatchContract):
 
 class TestErasure(ErasureContract):
     """Customers who are erased."""
+
+
+class TestRetention(RetentionContract):
+    """What is kept no longer."""
+
+
+class TestForEver(ForEverContract):
+    """What is kept where there is no retention."""
