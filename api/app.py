@@ -7,6 +7,7 @@ from flask import Response, g, request
 from flask_openapi3 import Info, OpenAPI
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import PathConverter
 
 from api.auth import authenticate
 from api.body import read_json
@@ -21,7 +22,7 @@ from api.problems import (
     respond,
 )
 from api.request_id import HEADER, request_id_from
-from api.routes import agent, batches, chat, docs, memory, pages, service, sessions, sign_in, summaries
+from api.routes import agent, batches, chat, customers, docs, memory, pages, service, sessions, sign_in, summaries
 from api.services import ApiServices
 from shared.errors import CustomerMemoryError
 
@@ -31,6 +32,13 @@ DESCRIPTION = (
     "Persistent memory for customer support. A message is accepted with 202 and answered in its session's order; its "
     "reply is polled, awaited, or streamed. Every error is `application/problem+json`."
 )
+
+
+class Anything(PathConverter):
+    """The rest of a path that is the caller's own word: it may begin with a slash."""
+
+    regex = ".+?"
+    part_isolating = False
 
 
 def create_flask(services: ApiServices) -> OpenAPI:
@@ -47,12 +55,13 @@ def create_flask(services: ApiServices) -> OpenAPI:
     )
     app.extensions["customer_memory"] = services
     app.url_map.strict_slashes = False
+    app.url_map.converters["anything"] = Anything
     app.before_request(_name_request)
     app.before_request(authenticate)
     app.before_request(read_json)
     app.after_request(_finish)
     app.register_error_handler(Exception, _tell)
-    for module in (chat, sessions, summaries, batches, memory, agent, sign_in, service):
+    for module in (chat, sessions, summaries, batches, memory, customers, agent, sign_in, service):
         app.register_api(module.blueprint)
     app.register_blueprint(docs.blueprint)
     app.register_blueprint(pages.blueprint)

@@ -31,6 +31,7 @@ MORE_PROBLEMS: dict[tuple[str, str], dict[str, str]] = {
     ("post", "/api/sessions/{session_id}/messages"): {"413": "The message is too large"},
 }
 STREAMS = frozenset({("get", "/api/chat/{request_id}/events")})
+JSON_LINES = frozenset({("get", "/api/customers/{customer_id}/export")})
 
 
 def described(document: dict[str, Any], *, simulated: bool) -> dict[str, Any]:
@@ -61,6 +62,8 @@ def _complete(operation: dict[str, Any], method: str, path: str) -> None:
         if PROBLEM["$ref"] in str(content.get("application/json", {}).get("schema")):
             del content["application/json"]
             content[PROBLEM_TYPE] = {"schema": PROBLEM}
+    if (method, path) in JSON_LINES:
+        responses["200"]["content"] = {"application/x-ndjson": responses["200"]["content"].popitem()[1]}
     if (method, path) in STREAMS:
         responses["200"] = {
             "description": "Server-sent events: delta, reset, then result or failed",

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+from api.export import Export
 from api.hub import Hub, Waiter
 from api.problems import PROBLEM_TYPE, body_of, failure_kind
 from api.schemas import ChatStatus
@@ -48,6 +49,13 @@ class Holds:
                 if left <= 0 or waiter.draining:
                     return _told(record, hold) if record is not None and hold.kind == "status" else None
                 await waiter.changed(left)
+
+    async def export(self, hold: Hold) -> AsyncIterator[bytes]:
+        """Yield all of a customer, line by line; without a last line of type `end` where this process stops."""
+        async for line in Export(self._store.tenant(hold.tenant), hold.customer_id).lines():
+            if self._hub.draining:
+                return
+            yield line
 
     async def events(self, hold: Hold) -> AsyncIterator[bytes]:
         """Yield server-sent events until the request ends or this process stops."""

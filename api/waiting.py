@@ -14,18 +14,22 @@ from flask import Response, g, request
 
 from shared.models import Model
 
-Kind = Literal["result", "status", "stream"]
+Kind = Literal["result", "status", "stream", "export"]
 
 HOLD_HEADER = "X-Customer-Memory-Hold"
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?:$|[,;\s])", re.IGNORECASE)
 
 
 class Hold(Model):
-    """What to wait for: `result` the end of a request, `status` the same for a poll, `stream` its events."""
+    """What to wait for: `result` the end of a request, `status` the same for a poll, `stream` its events.
+
+    `export` waits for nothing: all of a customer is sent, as fast as it is read.
+    """
 
     kind: Kind
     tenant: str
-    request_id: str
+    request_id: str = ""
+    customer_id: str = ""
     seconds: float = 0
     last_event_id: str | None = None
 
@@ -45,5 +49,14 @@ def hold(response: Response, kind: Kind, request_id: str, seconds: float = 0) ->
         seconds=seconds,
         last_event_id=request.headers.get("Last-Event-ID"),
     )
+    return _marked(response, asked)
+
+
+def export(response: Response, customer_id: str) -> Response:
+    """Return `response` marked to be followed by all of a customer."""
+    return _marked(response, Hold(kind="export", tenant=g.tenant, customer_id=customer_id))
+
+
+def _marked(response: Response, asked: Hold) -> Response:
     response.headers[HOLD_HEADER] = json.dumps(asked.model_dump(mode="json", by_alias=True))
     return response

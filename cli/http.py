@@ -124,6 +124,23 @@ class Api:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise self._unreachable(error) from error
 
+    async def chunks(self, path: str) -> AsyncIterator[bytes]:
+        """Yield an answer's bytes as they come.
+
+        Raises:
+            Unreachable: the connection was cut, or the answer is a refusal.
+
+        """
+        try:
+            async with self._open_session.get(self._at(path)) as response:
+                if response.status != HTTPStatus.OK:
+                    answer = Answer(response.status, _object(await response.read()), response.headers)
+                    raise Unreachable(answer.problem)
+                async for chunk in response.content.iter_any():
+                    yield chunk
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise self._unreachable(error) from error
+
     async def events(self, path: str, last_id: str | None) -> AsyncIterator[Event]:
         """Yield the events of a stream, from after `last_id`, until the server ends it.
 

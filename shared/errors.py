@@ -8,7 +8,7 @@ CustomerMemoryError
 ├── Refusal                  a caller asked for what cannot be; each kind is one answer of the API
 │   ├── UnknownSession  UnknownRequest  UnknownMessage  UnknownMemory  UnknownSummary  UnknownBatch
 │   ├── SessionClosed  SessionExpired  SessionBusy  ConversationMoved  ConversationMismatch
-│   ├── KeyReused  ContextGone
+│   ├── KeyReused  ContextGone  CustomerErasing
 │   └── MemoryFull  BadCursor
 └── ClaudeError
     ├── ClaudeLater          worth another try, and when
@@ -79,6 +79,10 @@ class ConversationMoved(Refusal):
 
 class ConversationMismatch(Refusal):
     """The session belongs to another conversation. Name one of sessionId and conversationId, or the two that match."""
+
+
+class CustomerErasing(Refusal):
+    """The customer is being erased. Try again when that is done; what is written then is a new customer's."""
 
 
 class UnknownSummary(Refusal):

@@ -29,7 +29,9 @@ def routing_key(row: OutboxRow) -> str:
 
 def envelope(row: OutboxRow, content: ChatRequest | None = None) -> dict[str, Any]:
     """Return the CloudEvents envelope of a row; with `content`, its request's result or failure is told in full."""
-    data: dict[str, Any] = {"sessionId": row.session_id, "customerId": row.customer_id}
+    data: dict[str, Any] = {"sessionId": row.session_id}
+    if row.customer_id:  # one who was erased is not told
+        data["customerId"] = row.customer_id
     if row.request_id is not None:
         data |= {
             "requestId": row.request_id,

@@ -55,7 +55,7 @@ class Turns(Protocol):
         """Give the request the next ticket of its session, durably; return the session's id.
 
         Raises:
-            UnknownSession, SessionClosed, SessionExpired, SessionBusy, ConversationMismatch
+            UnknownSession, SessionClosed, SessionExpired, SessionBusy, ConversationMismatch, CustomerErasing
 
         """
 
@@ -85,7 +85,10 @@ class Sessions(Protocol):
     """Sessions and their messages."""
 
     async def create_session(self, session_id: str, new: NewSession) -> Session:
-        """Begin a session; a conversation id bound to an older one is bound to this one from now on."""
+        """Begin a session; a conversation id bound to an older one is bound to this one from now on.
+
+        Raises CustomerErasing.
+        """
 
     async def session(self, session_id: str) -> Session:
         """Return the session. Raises UnknownSession."""
@@ -140,6 +143,7 @@ class Memories(Protocol):
 
         Raises:
             MemoryFull: none gives way.
+            CustomerErasing
 
         """
 
@@ -187,8 +191,8 @@ class Summaries(Protocol):
     async def summaries(self, session_id: str) -> tuple[KeptSummary, ...]:
         """Return the session's summary and earlier versions of it, newest first, bounded. Raises UnknownSession."""
 
-    async def digests(self, customer_id: str, limit: int) -> tuple[KeptDigest, ...]:
-        """Return digests of the customer's sessions, of the one that ended last first."""
+    async def digests(self, customer_id: str, limit: int, before: KeptDigest | None = None) -> tuple[KeptDigest, ...]:
+        """Return digests of the customer's sessions, of the one that ended last first; those that follow `before`."""
 
 
 class RecallIndex(Protocol):
@@ -235,6 +239,19 @@ class Batches(Protocol):
         """Yield sessions whose last message is no newer, and that hold messages no summary covers, in any order."""
 
 
+class Customers(Protocol):
+    """All that is kept of a customer, as one."""
+
+    async def erase_customer(self, customer_id: str) -> bool:
+        """Erase a customer, as far as one call goes; return whether anything is left to remove.
+
+        Once it has returned, nothing of theirs can be read, and nothing in flight can be written: open requests fail as
+        deleted, claims are gone, jobs are stale. While anything is left, the id takes nothing new (`CustomerErasing`);
+        asking again goes on with it, and so does the sweep. Afterwards the id may be used anew. One of whom nothing is
+        known is erased already.
+        """
+
+
 class Counters(Protocol):
     """How often things happened; for people to look at. A lost answer may count something twice."""
 
@@ -245,7 +262,7 @@ class Counters(Protocol):
         """Return all counts by name."""
 
 
-class TenantStore(Turns, Sessions, Memories, Summaries, RecallIndex, Batches, Counters, Protocol):
+class TenantStore(Turns, Sessions, Memories, Summaries, RecallIndex, Customers, Batches, Counters, Protocol):
     """All records of one tenant, and no other's."""
 
     tenant: str
@@ -310,7 +327,10 @@ class Store(Protocol):
         """Keep what was learned, if `version` is still the one that is kept (0: none); return whether it was."""
 
     async def sweep(self, bucket: str, limit: int) -> int:
-        """Remove what is past its retention or half deleted, where the store does not by itself; return how much."""
+        """Remove what is past its retention, half deleted or half erased; return how much.
+
+        What the store removes by itself is not counted.
+        """
 
     def finished(self) -> AsyncIterator[str]:
         """Yield ids of requests that changed; an empty string when some may have been missed."""

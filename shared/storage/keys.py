@@ -41,6 +41,11 @@ def wake_key(bucket: str) -> str:
     return f"cm:{{{bucket}}}:wake"
 
 
+def erasing_key(bucket: str) -> str:
+    """Return the key of the bucket's customers that are being erased."""
+    return f"cm:{{{bucket}}}:erasing"
+
+
 def agent_key(tenant: str) -> str:
     """Return the key of the tenant's instructions."""
     return f"cm:t:{tenant}:agent"

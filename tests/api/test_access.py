@@ -65,6 +65,8 @@ DOORS = {
     ("GET", "/api/memory"): Door(200, params=OF_CUSTOMER),
     ("POST", "/api/memory"): Door(201, {**OF_CUSTOMER, "key": "delivery", "value": "to me"}),
     ("DELETE", "/api/memory"): Door(404, params={**OF_CUSTOMER, "key": "delivery"}),
+    ("GET", "/api/customers/<anything:customer_id>/export"): Door(200),
+    ("DELETE", "/api/customers/<anything:customer_id>"): Door(204),
     ("GET", "/api/agent"): Door(200),
     ("GET", "/metrics"): Door(200),
     ("PUT", "/api/agent"): Door(200, {"instructions": "Tell me everything."}),
@@ -109,7 +111,9 @@ class House:
         ]
 
     def _fill(self, text: str) -> str:
-        known = {"<session_id>": self.session_id, "<request_id>": self.request_id, "<seq>": "1"}
+        known = {"<session_id>": self.session_id, "<request_id>": self.request_id, "<seq>": "1"} | {
+            "<anything:customer_id>": CUSTOMER
+        }
         for name, value in known.items():
             text = text.replace(name, value)
         return text

@@ -72,7 +72,7 @@ def test_it_documents_every_route_of_the_api(document: dict[str, Any]) -> None:
     nobody = SimpleNamespace(store=SimpleNamespace(access=None))
     rules = create_flask(cast("ApiServices", nobody)).url_map.iter_rules()
     routes = {
-        (method.lower(), re.sub(r"<(\w+)>", r"{\1}", rule.rule))
+        (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in rules
         if rule.rule.startswith("/api/")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}

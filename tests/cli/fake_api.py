@@ -29,6 +29,9 @@ class FakeApi:
         scripts: what each connection to an event stream sends before it is cut: (id, event, data) triples.
         seen: the chat messages taken, by customer, in order.
         sessions: the messages recorded, by session.
+        exported: what an export sends, chunk by chunk.
+        erasing: how often an erasure is not done yet.
+        erased: the customers whose erasure was asked for, each time.
         overlaps: customers of whom two messages were under way at once.
 
     """
@@ -43,6 +46,9 @@ class FakeApi:
     headers: list[dict[str, str]] = field(default_factory=list)
     sessions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     last_ids: list[str | None] = field(default_factory=list)
+    exported: list[bytes] = field(default_factory=list)
+    erasing: int = 0
+    erased: list[str] = field(default_factory=list)
     overlaps: set[str] = field(default_factory=set)
     url: str = ""
     _busy: set[str] = field(default_factory=set)
@@ -62,6 +68,8 @@ class FakeApi:
                 web.post("/api/sessions", self._open),
                 web.post("/api/sessions/{id}/messages", self._record),
                 web.get("/api/memory", self._memory),
+                web.get("/api/customers/{id}/export", self._export),
+                web.delete("/api/customers/{id}", self._erase),
             ]
         )
         return app
@@ -122,6 +130,20 @@ class FakeApi:
         body = await request.json()
         self.sessions[request.match_info["id"]].append(body)
         return web.json_response(body, status=201)
+
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
+        for chunk in self.exported:
+            await response.write(chunk)
+        return response
+
+    async def _erase(self, request: web.Request) -> web.Response:
+        self.erased.append(request.match_info["id"])
+        if self.erasing:
+            self.erasing -= 1
+            return web.json_response({"status": "erasing"}, status=202, headers={"Retry-After": "0"})
+        return web.Response(status=204)
 
     async def _memory(self, request: web.Request) -> web.Response:
         entry = {"scope": "preference", "key": "language", "value": "en", "customer": request.query["customerId"]}

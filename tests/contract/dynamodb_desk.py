@@ -40,6 +40,14 @@ class InsideDynamoDB(Client):
         """See `Inside.names`."""
         return {f"{item['pk']} {item['sk']}" for item in await self.everything()}
 
+    async def contents(self) -> str:
+        """See `Inside.contents`."""
+        return str(await self.everything())
+
+    async def age(self, ms: int) -> None:
+        """See `Inside.age`. Everything here is judged by the clock that the test moves."""
+        del ms
+
     async def access_keys(self) -> str:
         """See `Inside.access_keys`."""
         return str([item for item in await self.everything() if item["pk"] == "keys"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from redis.asyncio import Redis
@@ -45,6 +46,27 @@ class InsideRedis:
     async def names(self) -> set[str]:
         """See `Inside.names`."""
         return {str(key) for key in await self._redis.keys("*") if ":op:" not in str(key)} - {"cm:buckets"}
+
+    async def contents(self) -> str:
+        """See `Inside.contents`. DUMP may compress, so each is read by its kind."""
+        reads: dict[str, Callable[[str], Any]] = {
+            "string": self._redis.get,
+            "hash": self._redis.hgetall,
+            "list": lambda name: self._redis.lrange(name, 0, -1),
+            "set": self._redis.smembers,
+            "zset": lambda name: self._redis.zrange(name, 0, -1),
+        }
+        found = [
+            (key, await reads[str(await self._redis.type(key))](key)) for key in map(str, await self._redis.keys("*"))
+        ]
+        return str(found)
+
+    async def age(self, ms: int) -> None:
+        """See `Inside.age`: native TTLs."""
+        for key in await self._redis.keys("*"):
+            left = await self._redis.pttl(key)
+            if left > 0:
+                await self._redis.pexpire(key, left - ms)
 
     async def access_keys(self) -> str:
         """See `Inside.access_keys`."""

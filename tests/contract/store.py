@@ -54,6 +54,12 @@ class Inside(Protocol):
     async def names(self) -> set[str]:
         """Return the names of all that is kept, but for answers kept for a minute and hints of where to look."""
 
+    async def contents(self) -> str:
+        """Return all that is kept, as text: what is not in it, is not kept."""
+
+    async def age(self, ms: int) -> None:
+        """Let what ends by itself come nearer to its end, where the store judges that by a clock of its own."""
+
     async def access_keys(self) -> str:
         """Return all that is kept of API keys."""
 

@@ -77,6 +77,21 @@ class SummaryContract:
         ref = await spoken(desk, LIMITS.summary_threshold_tokens + 1, strategy="sliding_window")
         assert await desk.own.claim_summary(ref.session_id, desk.ids.ulid()) is None
 
+    async def test_digests_are_read_page_by_page(self, desk: Desk) -> None:
+        refs = []
+        for _ in range(3):
+            refs.append(await spoken(desk, 5))
+            claim = await desk.own.claim_summary(refs[-1].session_id, desk.ids.ulid(), force=True)
+            assert claim is not None
+            await desk.own.end_summary(claim, SummaryOutcome(digest="d"))
+            desk.clock.pass_(1)
+        first = await desk.own.digests("cust-1", 2)
+        last = await desk.own.digests("cust-1", 2, first[-1])
+        assert [each.session_id for each in (*first, *last)] == [ref.session_id for ref in reversed(refs)]
+        assert await desk.own.digests("cust-1", 2, last[-1]) == ()
+        await desk.own.delete_session(first[-1].session_id)
+        assert await desk.own.digests("cust-1", 2, first[-1]) == last
+
     async def test_turns_make_a_session_due(self, desk: Desk) -> None:
         session_id = await begun(desk, "hybrid")
         request = await desk.accept("Hello", session_id=session_id)

@@ -11,10 +11,12 @@ from tests.contract.context import ContextContract
 from tests.contract.dynamodb_desk import make_desk
 from tests.contract.entries import EntryContract
 from tests.contract.entry_races import EntryRaceContract
+from tests.contract.erasure import ErasureContract
 from tests.contract.lost import LostAnswerContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
 from tests.contract.redaction import RedactionContract
+from tests.contract.retention import ForEverContract, RetentionContract
 from tests.contract.store import Desk, limits_of
 from tests.contract.summaries import SummaryContract
 from tests.contract.turns import TurnContract
@@ -75,3 +77,15 @@ class TestEntryRaces(EntryRaceContract):
     test_writes_of_many_keys_at_once_are_all_there = pytest.mark.xfail(
         reason="an entry may give way to its own next version", strict=False
     )(EntryRaceContract.test_writes_of_many_keys_at_once_are_all_there)
+
+
+class TestErasure(ErasureContract):
+    """Customers who are erased."""
+
+
+class TestRetention(RetentionContract):
+    """What is kept no longer."""
+
+
+class TestForEver(ForEverContract):
+    """What is kept where there is no retention."""

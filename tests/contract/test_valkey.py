@@ -11,11 +11,13 @@ from tests.contract.batches import BatchContract
 from tests.contract.context import ContextContract
 from tests.contract.entries import EntryContract
 from tests.contract.entry_races import EntryRaceContract
+from tests.contract.erasure import ErasureContract
 from tests.contract.lost import LostAnswerContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
 from tests.contract.redaction import RedactionContract
 from tests.contract.redis_desk import assert_no_stray_keys, make_desk
+from tests.contract.retention import ForEverContract, RetentionContract
 from tests.contract.store import Desk, limits_of
 from tests.contract.summaries import SummaryContract
 from tests.contract.turns import TurnContract
@@ -69,3 +71,15 @@ class TestBatches(BatchContract):
 
 class TestEntryRaces(EntryRaceContract):
     """Many writers of one memory entry."""
+
+
+class TestErasure(ErasureContract):
+    """Customers who are erased."""
+
+
+class TestRetention(RetentionContract):
+    """What is kept no longer."""
+
+
+class TestForEver(ForEverContract):
+    """What is kept where there is no retention."""

@@ -20,6 +20,8 @@
                               d/<ended>/<session>     a session's digest; s/<session>: which is its current one
                               d/~idx                  the recall index's epoch and version
                               i/<version>/<session>/<number>  a piece of it
+                              l/<session>             that a session is theirs
+                              ~erasing                that they are being erased
     t/<tenant>/idem/<hash>    idem                    an idempotency key
     t/<tenant>/agent          agent, v/<version>      the tenant's instructions
     outbox/<shard>            <event>                 a row to announce
@@ -38,7 +40,7 @@ stand in a key are its last component, or hold no slash, so no two records share
     due       wake/<shard>                         wake time    sessions that wait
               outbox/<shard>                       next try     rows to announce
               sum/<shard>                          when         sessions whose summary may be due: lazy
-              retain/<shard>                       its end      what is past its retention, or half deleted
+              retain/<shard>                       its end      what is past its retention, half deleted or half erased
               feed/<n>, listen                     when         requests that changed; replies somebody listens to
     customer  <tenant>/<customer>                  began        a customer's sessions
     tenant    <tenant>                             began        a tenant's sessions

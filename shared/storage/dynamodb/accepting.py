@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from shared.errors import (
     ConversationMismatch,
+    CustomerErasing,
     Refusal,
     SessionBusy,
     SessionClosed,
@@ -20,10 +21,18 @@ from shared.errors import (
 from shared.ids import bucket_in, bucket_of
 from shared.storage import records
 from shared.storage.dynamodb import bodies
-from shared.storage.dynamodb.actions import ABSENT, Action, Item, put
+from shared.storage.dynamodb.actions import ABSENT, Action, Item, check, put
 from shared.storage.dynamodb.base import HEAD, INBOX, OPEN, DynamoParts, is_gone, is_over
 from shared.storage.dynamodb.client import ConditionFailed
-from shared.storage.dynamodb.schema import conversation_key, request_key, session_key, shard_of
+from shared.storage.dynamodb.schema import (
+    ERASING,
+    conversation_key,
+    customer_key,
+    listed_key,
+    request_key,
+    session_key,
+    shard_of,
+)
 from shared.storage.types import NewRequest, NewSession
 
 TRIES: Final = 8
@@ -92,7 +101,10 @@ class DynamoAccept(DynamoParts):
         try:
             await self._client.transact(actions)
         except ConditionFailed as failed:
-            return str(failed.items[0]["session"]) if failed.items[0] else None
+            if failed.items[0]:
+                return str(failed.items[0]["session"])
+            refuse_erasing(failed)
+            return None
         return session_id
 
     async def _join(self, request: NewRequest, session_id: str) -> Placed:
@@ -189,7 +201,11 @@ class DynamoAccept(DynamoParts):
             "tries": 0,
             **inbox,
         }
-        return [put(head, ABSENT), put(inbox, ABSENT)]
+        listed = put(listed_key(self.tenant, customer, session_id))
+        return [put(head, ABSENT), put(inbox, ABSENT), listed, self._not_erasing(customer)]
+
+    def _not_erasing(self, customer: str) -> Action:
+        return check(customer_key(self.tenant, customer, ERASING), ABSENT)
 
     def _listed(self, customer: str, session_id: str, created: int) -> dict[str, str]:
         """Return the attributes by which the indexes list a session that began at `created`."""
@@ -213,6 +229,12 @@ class DynamoAccept(DynamoParts):
 
     def _binding_key(self, request: NewRequest) -> dict[str, str]:
         return conversation_key(self.tenant, request.customer_id, str(request.conversation_id))
+
+
+def refuse_erasing(failed: ConditionFailed) -> None:
+    """Raise CustomerErasing where a transaction failed for that."""
+    if any(item is not None and item["sk"] == ERASING for item in failed.items):
+        raise CustomerErasing
 
 
 class _Unbound(Refusal):

@@ -17,7 +17,7 @@ from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.inbox import RECORDED
 from shared.storage.dynamodb.reading import FIRST_MESSAGE
 from shared.storage.dynamodb.request_copies import RequestCopies, write_all
-from shared.storage.dynamodb.schema import conversation_key, message_sk, session_key
+from shared.storage.dynamodb.schema import conversation_key, listed_key, message_sk, session_key
 from shared.storage.dynamodb.summary_copies import OF_SUMMARY, SummaryCopies
 from shared.storage.portable import (
     LOADING,
@@ -122,6 +122,8 @@ class SessionCopies(SummaryCopies, RequestCopies):
             bound = await self._client.get(key)
             if bound is not None and bound["session"] == unit.name:
                 await write_all(self._client, [delete(key)])
+        if inbox is not None:
+            await write_all(self._client, [delete(listed_key(self.tenant, inbox["customer"], unit.name))])
         items = await self._client.all(query(None, "#pk = :pk", pk=pk))
         await self._client.delete_many(item for item in items if item["sk"] not in {INBOX, COPY})
         await self._client.delete_many(names)
@@ -176,7 +178,10 @@ class SessionCopies(SummaryCopies, RequestCopies):
         elsewhere = {*_OF_INBOX, *OF_SUMMARY}
         described = {name: value for name, value in fields.items() if name not in elsewhere}
         listed = self._listed(fields["customer"], session_id, fields["created"])
-        actions = [put({**session_key(self.tenant, session_id, HEAD), **described, **listed})]
+        actions = [
+            put({**session_key(self.tenant, session_id, HEAD), **described, **listed}),
+            put(listed_key(self.tenant, fields["customer"], session_id)),
+        ]
         for name, record in inbox.requests.items():
             actions += self._request_items(name, record, None)
         for name, line in inbox.pending.items():

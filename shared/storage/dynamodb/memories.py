@@ -9,12 +9,13 @@ from typing import Any, Final
 from shared.errors import BadCursor, MemoryFull, StoreUnavailable, UnknownMemory
 from shared.models import AgentInstructions, MemoryEntry, Scope
 from shared.storage import records
+from shared.storage.dynamodb.accepting import refuse_erasing
 from shared.storage.dynamodb.actions import ABSENT, Action, Item, check, delete, put, query
 from shared.storage.dynamodb.base import SUMMARY
 from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.entries import ENTRIES, VERSIONS_KEPT, DynamoEntries
 from shared.storage.dynamodb.instructions import agent_key, instructions_in
-from shared.storage.dynamodb.schema import customer_key, digest, session_key
+from shared.storage.dynamodb.schema import ERASING, customer_key, digest, session_key
 from shared.storage.types import NO_FACTS, EntryFacts, Page, Remembered, SummaryClaim
 
 TRIES: Final = 8
@@ -40,6 +41,7 @@ class DynamoMemories(DynamoEntries):
             try:
                 await self._client.transact(await self._putting(customer_id, entry, (current, old), full=full))
             except ConditionFailed as failed:
+                refuse_erasing(failed)
                 full = old is None and self._is_full(failed)
                 continue
             return await self._told(customer_id, entry), old is None
@@ -100,6 +102,7 @@ class DynamoMemories(DynamoEntries):
         )
         if entry["source"] == "api":
             actions.append(delete(customer_key(self.tenant, customer_id, f"gone/{digest(entry['key'])}")))
+            actions.append(check(customer_key(self.tenant, customer_id, ERASING), ABSENT))
         return [*actions, *giving]
 
     def _is_full(self, failed: ConditionFailed) -> bool:

@@ -26,6 +26,8 @@ from shared.storage.dynamodb.entries import VERSIONS_KEPT, entry_sk
 from shared.storage.dynamodb.reading import digest_in
 from shared.storage.dynamodb.request_copies import write_all
 from shared.storage.dynamodb.schema import (
+    ERASING,
+    SESSIONS,
     SHARDS,
     customer_key,
     digest,
@@ -158,7 +160,7 @@ class DynamoPortable:
             await self._copies(unit).remove_request(unit.name)
         else:
             found = await self._client.all(query(None, "#pk = :pk", pk=_place(unit)["pk"]))
-            mine = [item for item in found if not item["sk"].startswith("conv/")]
+            mine = [item for item in found if not item["sk"].startswith(("conv/", SESSIONS, ERASING))]
             await self._client.delete_many(item for item in mine if item["sk"] not in {"memory", COPY})
             await self._client.delete_many(item for item in mine if item["sk"] in {"memory", COPY})
 

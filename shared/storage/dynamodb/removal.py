@@ -26,6 +26,7 @@ from shared.storage.dynamodb.schema import (
     customer_key,
     digest_place_sk,
     feed_of,
+    listed_key,
     request_key,
     session_key,
     shard_of,
@@ -72,15 +73,18 @@ class DynamoRemoval(DynamoSessions, IndexItems, DynamoEntries):
             return await self.remove(session_id, AT_ONCE)
         return False
 
-    async def remove(self, session_id: str, most: int) -> bool:
-        """Remove what an ended session held, at most about so many messages; return whether there may be more."""
+    async def remove(self, session_id: str, most: int, *, nameless: bool = False) -> bool:
+        """Remove what an ended session held, at most about so many messages; return whether there may be more.
+
+        `nameless`: its customer is erased, and nobody is told whose it was.
+        """
         inbox = await self._client.get(session_key(self.tenant, session_id, INBOX))
         if inbox is None:
             return False
         open_requests = [ticket for ticket in inbox["tickets"] if not ticket.startswith(RECORDED)]
         for ticket in open_requests:
-            await self._fail(ticket, inbox, session_id)
-        if "op" in inbox and inbox["op"] != EXPIRED:
+            await self._fail(ticket, "" if nameless else inbox["customer"], session_id)
+        if "op" in inbox and inbox["op"] != EXPIRED and not nameless:
             await self._take_back(inbox["customer"], session_id)
         pk = session_key(self.tenant, session_id, HEAD)["pk"]
         messages = query(None, "#pk = :pk AND #sk BETWEEN :first AND :last", pk=pk, first=FIRST_MESSAGE, last="m/~")
@@ -97,9 +101,10 @@ class DynamoRemoval(DynamoSessions, IndexItems, DynamoEntries):
             await self._client.delete_many(page)
         summary = query(None, "#pk = :pk AND begins_with(#sk, :summary)", pk=pk, summary=SUMMARY)
         await self._client.delete_many(await self._client.all(summary))
-        # The inbox last: by it a sweep finds what is half removed.
+        # The inbox last: by it a sweep finds what is half removed, and by what goes with it an erasure.
         await self._client.delete_many([{"pk": pk, "sk": part} for part in (HEAD, LEASE)])
-        await self._client.delete_many([{"pk": pk, "sk": INBOX}])
+        listed = listed_key(self.tenant, inbox["customer"], session_id)
+        await self._client.transact([delete({"pk": pk, "sk": INBOX}), delete(listed)])
         return False
 
     async def _end(self, session_id: str, inbox: Item, now: int, op: str, with_it: Sequence[Action] = ()) -> bool:
@@ -172,24 +177,26 @@ class DynamoRemoval(DynamoSessions, IndexItems, DynamoEntries):
             return []
         return [delete(key, "#session = :session", session=session_id)]
 
-    async def _fail(self, request_id: str, inbox: Item, session_id: str) -> None:
-        """Fail an open request as deleted, without its text, and say so."""
+    async def _fail(self, request_id: str, customer: str, session_id: str) -> None:
+        """Fail an open request as deleted, and say so; of what was asked, and by whom, nothing is left."""
         now = await self._client.now()
         key = request_key(self.tenant, request_id)
         record = await self._client.get(key)
         if record is None:
             return
         event = f"evt_{request_id}"
-        row = self._event("chat.reply.failed", session_id, inbox["customer"], event, now, request_id)
-        row["metadata"] = record.get("metadata")
+        row = self._event("chat.reply.failed", session_id, customer, event, now, request_id)
+        row["metadata"] = record.get("metadata") if customer else None
         ends = now + self._limits.request_retention_ms
         failed = update(
             key,
-            "SET #status = :failed, #message = :empty, #failure = :failure, #finished = :now, #ends = :ends, "
-            "#ttl = :ttl, #due_pk = :due_pk, #due_at = :now REMOVE #receipt, #parked",
+            "SET #status = :failed, #message = :empty, #customer = :empty, #metadata = :nothing, #failure = :failure, "
+            "#finished = :now, #ends = :ends, #ttl = :ttl, #due_pk = :due_pk, #due_at = :now "
+            "REMOVE #receipt, #parked, #attachments, #cause",
             "#status IN (:queued, :running)",
             failed="failed",
             empty="",
+            nothing="{}",
             failure=GONE.model_dump_json(),
             now=now,
             ends=ends,

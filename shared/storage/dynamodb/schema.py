@@ -13,6 +13,9 @@ SHARDS: Final = tuple(ALPHABET)
 FEEDS: Final = 4
 FLIGHTS: Final = "flights"
 RUNNING: Final = "running"
+# Beside a customer's memory: that they are being erased; and which sessions are theirs, which no index is late to tell.
+ERASING: Final = "~erasing"
+SESSIONS: Final = "l/"
 
 # What the service asks of DynamoDB; its permissions need no more.
 OPERATIONS: Final = (
@@ -131,6 +134,11 @@ def digest_sk(ended: int, session: str) -> str:
 def digest_place_sk(session: str) -> str:
     """Return the sort key of where a session's digest is."""
     return f"s/{session}"
+
+
+def listed_key(tenant: str, customer: str, session: str) -> Key:
+    """Return the key of the note that a session is a customer's."""
+    return customer_key(tenant, customer, f"{SESSIONS}{session}")
 
 
 def flight_key(tenant: str, session: str) -> Key:

@@ -20,6 +20,7 @@ from shared.models import ChatRequest, Message, Session
 from shared.storage import records
 from shared.storage.cursors import read_session_cursor, session_cursor
 from shared.storage.dynamodb import bodies
+from shared.storage.dynamodb.accepting import refuse_erasing
 from shared.storage.dynamodb.actions import ABSENT, EXISTS, Action, Item, put, query, update
 from shared.storage.dynamodb.base import CLOSED, HEAD, INBOX, OPEN, State, is_gone, is_over, session_of
 from shared.storage.dynamodb.client import ConditionFailed
@@ -45,7 +46,8 @@ class DynamoSessions(DynamoTurns):
             actions.append(put({**key, "conversation": new.conversation_id, "session": session_id}))
         try:
             await self._client.transact(actions)
-        except ConditionFailed:  # it stands already: an answer was lost
+        except ConditionFailed as failed:  # it stands already: an answer was lost
+            refuse_erasing(failed)
             return await self.session(session_id)
         return (await self._state(session_id, now)).session(now)
 

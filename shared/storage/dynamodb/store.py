@@ -17,11 +17,12 @@ from shared.storage.dynamodb.batches import DynamoBatches, running
 from shared.storage.dynamodb.client import Client, ConditionFailed
 from shared.storage.dynamodb.counters import DynamoCounters
 from shared.storage.dynamodb.due import DueWork
+from shared.storage.dynamodb.erasure import DynamoErasure
 from shared.storage.dynamodb.feeds import FINISHED, LISTEN, follow
 from shared.storage.dynamodb.memories import DynamoMemories
 from shared.storage.dynamodb.redaction import DynamoRedaction
 from shared.storage.dynamodb.removal import Sweep
-from shared.storage.dynamodb.schema import SHARDS, session_in, shard_of
+from shared.storage.dynamodb.schema import ERASING, SHARDS, shard_of
 from shared.storage.dynamodb.summary_work import SummaryWork
 from shared.storage.types import Calibrated, DueSummary, Limits, OutboxRow, RunningPart
 
@@ -30,7 +31,7 @@ DAY_MS: Final = 86_400_000
 SWEEP_SECONDS: Final = 60.0
 
 
-class DynamoTenantStore(Sweep, DynamoRedaction, DynamoMemories, DynamoBatches, DynamoCounters):
+class DynamoTenantStore(DynamoErasure, Sweep, DynamoRedaction, DynamoMemories, DynamoBatches, DynamoCounters):
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
 
 
@@ -119,13 +120,14 @@ class DynamoStore:
         now, until = await self._client.now(), time.monotonic() + SWEEP_SECONDS
         found = await self._due.find(f"retain/{shard_of(bucket)}", now, limit)
         for item in found:
+            _, tenant, _, name = item["pk"].split("/", 3)
+            own = self.tenant(tenant)
             if item["sk"] == "memory":
-                _, tenant, _, customer = item["pk"].split("/", 3)
-                await self.tenant(tenant).forget_customer(customer, item, now + DAY_MS)
-            else:
-                tenant, session_id = session_in(item["pk"])
-                while await self.tenant(tenant).expire(session_id) and time.monotonic() < until:
-                    pass
+                await own.forget_customer(name, item, now + DAY_MS)
+                continue
+            go_on = own.go_on_erasing if item["sk"] == ERASING else own.expire
+            while await go_on(name) and time.monotonic() < until:
+                pass
         return len(found)
 
     def finished(self) -> AsyncIterator[str]:

@@ -17,6 +17,7 @@ from shared.storage import records
 from shared.storage.dynamodb.actions import Action, Item, delete, put, query, update
 from shared.storage.dynamodb.base import SUMMARY, State
 from shared.storage.dynamodb.client import ConditionFailed
+from shared.storage.dynamodb.reading import digest_in
 from shared.storage.dynamodb.scheduling import ACCOUNTED, NOWHERE, Account, account_of, falls_due, next_look
 from shared.storage.dynamodb.schema import (
     customer_key,
@@ -147,9 +148,17 @@ class DynamoSummaries(DynamoTurns):
         found = await asyncio.gather(self._texts(session_id, CURRENT), self._texts(session_id, EARLIER))
         return tuple(summaries_in(item for items in found for item in items)[: self._limits.summary_versions])
 
-    async def digests(self, customer_id: str, limit: int) -> tuple[KeptDigest, ...]:
+    async def digests(self, customer_id: str, limit: int, before: KeptDigest | None = None) -> tuple[KeptDigest, ...]:
         """See `Summaries.digests`."""
-        return (await self._newest_digests(customer_id, limit))[0]
+        if before is None:
+            return (await self._newest_digests(customer_id, limit))[0]
+        pk, last = (
+            customer_key(self.tenant, customer_id, "")["pk"],
+            digest_sk(to_ms(before.ended_at), before.session_id),
+        )
+        asked = query(None, "#pk = :pk AND #sk BETWEEN :first AND :last", pk=pk, first="d/", last=last)
+        found = await self._client.first(asked, limit + 1, forward=False)
+        return records.readable(digest_in, [item for item in found if item["sk"] != last][:limit])
 
     async def found(self, session_id: str, now: int) -> State:
         """Return a session that the index has found. Raises UnknownSession."""

@@ -39,6 +39,8 @@ _AWAY_ANSWERS = ("NOREPLICAS", "MISCONF", "BUSY", "LOADING")
 OUTSIDE_BUCKETS = frozenset({"calibrate", "put_instructions", "put_part"})
 # Scripts that work on memory entries.
 ON_ENTRIES = frozenset({"delete_memory", "delete_session", "extract_memory", "load_memory", "put_memory", "redact"})
+# Scripts that remove sessions.
+REMOVING = frozenset({"delete_session", "erase_customer"})
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 
@@ -145,4 +147,6 @@ def script_source(name: str) -> str:
     parts = ["clock", name] if name in OUTSIDE_BUCKETS else ["clock", "prelude", name]
     if name in ON_ENTRIES:
         parts.insert(-1, "entries")
+    if name in REMOVING:
+        parts.insert(-1, "removal")
     return "".join((folder / f"{part}.lua").read_text("utf-8") for part in parts)

@@ -6,7 +6,7 @@ import secrets
 from typing import Any, cast
 
 from shared.clock import from_ms
-from shared.errors import BadCursor, MemoryFull, UnknownMemory
+from shared.errors import BadCursor, CustomerErasing, MemoryFull, UnknownMemory
 from shared.ids import bucket_of
 from shared.models import AgentInstructions, MemoryEntry, Scope
 from shared.storage import records
@@ -39,6 +39,8 @@ class RedisMemories(RedisScripts):
         )
         if answer[0] == "full":
             raise MemoryFull
+        if answer[0] == "erasing":
+            raise CustomerErasing
         history = answer[2] if len(answer) > 2 else None  # noqa: PLR2004 - absent where there is no history
         return records.memory(answer[1], history), answer[0] == "created"
 

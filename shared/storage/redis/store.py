@@ -16,11 +16,12 @@ from shared.clock import Clock, from_ms, system_clock
 from shared.ids import SessionRef, all_buckets
 from shared.storage import records
 from shared.storage.access import AccessKeys
-from shared.storage.keys import BUCKETS, CALIBRATION, FINISHED_CHANNEL, LISTEN_CHANNEL, wake_key
+from shared.storage.keys import BUCKETS, CALIBRATION, FINISHED_CHANNEL, LISTEN_CHANNEL, erasing_key, wake_key
 from shared.storage.redis.access import RedisVault
 from shared.storage.redis.batches import RedisBatches, running
 from shared.storage.redis.client import Client, connect
 from shared.storage.redis.counters import RedisCounters
+from shared.storage.redis.customers import RedisCustomers
 from shared.storage.redis.indexes import RedisIndexes
 from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.memories import RedisMemories
@@ -38,7 +39,14 @@ log = structlog.get_logger()
 
 
 class RedisTenantStore(
-    RedisTurns, RedisSessions, RedisMemories, RedisSummaries, RedisIndexes, RedisBatches, RedisCounters
+    RedisTurns,
+    RedisSessions,
+    RedisMemories,
+    RedisSummaries,
+    RedisIndexes,
+    RedisCustomers,
+    RedisBatches,
+    RedisCounters,
 ):
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
 
@@ -138,9 +146,15 @@ class RedisStore:
         return bool(answer[0])
 
     async def sweep(self, bucket: str, limit: int) -> int:
-        """See `Store.sweep`. Redis does so by itself: keys end with their TTL, and a deletion is one script."""
-        del bucket, limit
-        return 0
+        """See `Store.sweep`. Keys end by their TTL, and a deletion is one script; an erasure may be cut off."""
+        marked = await self._client.call(
+            lambda: cast("Awaitable[list[str]]", self._client.redis.zrange(erasing_key(bucket), 0, limit - 1))
+        )
+        for member in marked:
+            tenant, _, customer_key = member.partition("/")
+            while await self.tenant(tenant).go_on_erasing(customer_key):
+                pass
+        return len(marked)
 
     def finished(self) -> AsyncIterator[str]:
         """See `Store.finished`."""

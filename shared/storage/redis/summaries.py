@@ -106,10 +106,16 @@ class RedisSummaries(RedisScripts):
         answer = await self._run_session("list_summaries", session_id)
         return tuple(KeptSummary(value, int(through), int(version)) for value, through, version in answer[1])
 
-    async def digests(self, customer_id: str, limit: int) -> tuple[KeptDigest, ...]:
+    async def digests(self, customer_id: str, limit: int, before: KeptDigest | None = None) -> tuple[KeptDigest, ...]:
         """See `Summaries.digests`."""
-        bucket = bucket_of(self.tenant, customer_id)
-        answer = await self._run("list_digests", bucket, **codec.customer(customer_id), limit=limit)
+        answer = await self._run(
+            "list_digests",
+            bucket_of(self.tenant, customer_id),
+            **codec.customer(customer_id),
+            limit=limit,
+            before=before.session_id if before else None,
+            before_time=to_ms(before.ended_at) if before else None,
+        )
         return records.readable(records.digest, answer[1])
 
 

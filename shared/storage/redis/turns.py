@@ -8,6 +8,7 @@ from typing import Any
 from shared.clock import from_ms
 from shared.errors import (
     ConversationMismatch,
+    CustomerErasing,
     Refusal,
     SessionBusy,
     SessionClosed,
@@ -45,6 +46,7 @@ REFUSALS: dict[str, type[Refusal]] = {
     "expired": SessionExpired,
     "busy": SessionBusy,
     "mismatch": ConversationMismatch,
+    "erasing": CustomerErasing,
 }
 
 

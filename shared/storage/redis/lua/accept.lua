@@ -25,6 +25,7 @@ if head then
     redis.call('HSET', conv, P.conversation, id)
   end
 else
+  if is_erasing(P.customer_key) then return { 'erasing' } end
   id = P.new_session
   begin_session(id, P.customer_key, P.head)
   if P.conversation then redis.call('HSET', conv, P.conversation, id) end

@@ -1,5 +1,5 @@
 -- One page of a session's messages with a seq above P.after, oldest first.
-local count = redis.call('HGET', session_key(P.session), 'messages')
+local count = read_head(P.session) and redis.call('HGET', session_key(P.session), 'messages')
 if not count then return { 'unknown' } end
 local last = math.min(number(count), P.after + P.limit)
 local fields, found = {}, {}

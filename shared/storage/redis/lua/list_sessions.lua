@@ -1,6 +1,7 @@
 -- One page of a customer's sessions, newest first. The cursor is the last one's (time, id).
 local index = customer_key(P.customer_key, 'ses')
 local found, gone, offset = {}, {}, 0
+if is_erasing(P.customer_key) then return { 'sessions', now, found } end
 local from = P.before_time and tostring(P.before_time) or '+inf'
 while #found <= P.limit do
   local page = redis.call('ZREVRANGEBYSCORE', index, from, '-inf', 'WITHSCORES', 'LIMIT', offset, P.limit + 1)

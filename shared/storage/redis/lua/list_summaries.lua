@@ -1,5 +1,5 @@
 -- Read a session's summaries, newest first.
-if redis.call('EXISTS', session_key(P.session)) == 0 then return { 'unknown' } end
+if not read_head(P.session) then return { 'unknown' } end
 local found = {}
 local kept = redis.call('HMGET', session_key(P.session), 'summary', 'sum_through', 'sum_version')
 if kept[1] then found[1] = kept end

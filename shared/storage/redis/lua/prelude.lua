@@ -7,6 +7,7 @@ local tries_key = base .. 'tries'
 local outbox_key = base .. 'outbox'
 local outbox_due_key = base .. 'outbox:due'
 local summaries_key = base .. 'sumdue'
+local erasing_key = base .. 'erasing'
 
 local function session_key(id, part)
   return root .. 'ses:' .. id .. (part and ':' .. part or '')
@@ -39,9 +40,11 @@ local HEAD = { 'status', 'customer', 'customer_key', 'conversation', 'expires', 
 -- What belongs to a session besides its head (false), and what belongs to its customer.
 local SESSION_PARTS = { false, 'in', 'msg', 'pending', 'req', 'sums' }
 local CUSTOMER_PARTS = { 'ses', 'conv', 'mem', 'memorder', 'memhistory', 'dig', 'digorder', 'idx', 'idxlog', 'memgone' }
+-- A customer who is being erased is gone for everybody from the mark on: nothing of theirs is read, or written.
+local function is_erasing(customer) return redis.call('ZSCORE', erasing_key, P.tenant .. '/' .. customer) end
 local function read_head(id)
   local values = redis.call('HMGET', session_key(id), unpack(HEAD))
-  if not values[1] then return nil end
+  if not values[1] or is_erasing(values[3]) then return nil end
   local head = {}
   for index, name in ipairs(HEAD) do head[name] = values[index] or nil end
   return head

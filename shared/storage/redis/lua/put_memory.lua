@@ -1,5 +1,6 @@
 -- Write a memory entry as its caller; the value it replaces goes into its history, bounded.
 local ck = P.customer_key
+if is_erasing(ck) then return { 'erasing' } end
 local earlier = redis.call('HGET', entries_key(ck), P.key)
 local old = earlier and cjson.decode(earlier)
 -- Asked again after a lost answer: it stands already.

@@ -1,5 +1,6 @@
 -- Messages by session and seq, in the order asked for, until they have P.most tokens; those that are gone are left out.
 local found, tokens, theirs = {}, 0, {}
+if is_erasing(P.customer_key) then return { 'turns', found } end
 for _, place in ipairs(P.places) do
   local id = place[1]
   if theirs[id] == nil then theirs[id] = redis.call('HGET', session_key(id), 'customer_key') == P.customer_key end

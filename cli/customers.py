@@ -1,0 +1,104 @@
+"""`customer-memory customers`: export or erase all that is kept of one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any, BinaryIO, Final
+from urllib.parse import quote
+
+import click
+
+from cli.http import Api
+from cli.options import service_options
+from cli.rundir import find_url
+from shared.errors import CustomerMemoryError
+from shared.settings import load_settings
+
+AGAIN_SECONDS: Final = 2.0
+TOLD_SECONDS: Final = 5.0
+GOES_ON: Final = 202
+
+
+@click.group
+def customers() -> None:
+    """Export or erase all that is kept of a customer."""
+
+
+@customers.command
+@click.argument("customer", metavar="ID")
+@service_options
+def export(customer: str, url: str | None, key: str | None) -> None:
+    """Write all that is kept of the customer ID to stdout, as JSON Lines.
+
+    How far it is goes to stderr. Exits 1 when the export is cut off: then it has no last line of type "end".
+    """
+    counts = asyncio.run(_export(_api(url, key), customer, sys.stdout.buffer))
+    click.echo(", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing is kept", err=True)
+
+
+@customers.command
+@click.argument("customer", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+@service_options
+def erase(customer: str, *, yes: bool, url: str | None, key: str | None) -> None:
+    """Erase the customer ID with all that was made of them, for ever.
+
+    Interrupted, it goes on by itself.
+    """
+    if not yes:
+        click.confirm(f"Erase everything that is kept of {customer!r}, for ever?", abort=True, err=True)
+    asyncio.run(_erase(_api(url, key), customer))
+    click.echo(f"{customer} is erased")
+
+
+def _api(url: str | None, key: str | None) -> Api:
+    return Api(find_url(load_settings(), url), key)
+
+
+def _path(customer: str) -> str:
+    return f"/api/customers/{quote(customer, safe='')}"
+
+
+async def _export(api: Api, customer: str, out: BinaryIO) -> dict[str, int]:
+    """Copy the lines as they come; return how many there were of each type, as the last one tells."""
+    count, told, line = 0, time.monotonic(), b""
+    async with api:
+        async for chunk in api.chunks(f"{_path(customer)}/export"):
+            out.write(chunk)
+            count += chunk.count(b"\n")
+            *_, line = (line + chunk).removesuffix(b"\n").rsplit(b"\n", 1)
+            line += b"\n" if chunk.endswith(b"\n") else b""
+            if time.monotonic() - told > TOLD_SECONDS:
+                told = time.monotonic()
+                click.echo(f"{count:,} lines", err=True)
+    out.flush()
+    counts = _end(line)
+    if counts is None:
+        message = f"the export was cut off after {count:,} lines; ask for it again"
+        raise CustomerMemoryError(message)
+    return counts
+
+
+def _end(line: bytes) -> dict[str, int] | None:
+    """Return the counts of an export's last line; None where it is none."""
+    try:
+        told: Any = json.loads(line)
+    except ValueError:
+        return None
+    counts: dict[str, int] | None = told["counts"] if told.get("type") == "end" else None
+    return counts
+
+
+async def _erase(api: Api, customer: str) -> None:
+    began = told = time.monotonic()
+    async with api:
+        while (answer := await api.call("DELETE", _path(customer))).status == GOES_ON:
+            if time.monotonic() - told > TOLD_SECONDS:
+                told = time.monotonic()
+                click.echo(f"nothing of it can be read any more; removing for {told - began:.0f} s", err=True)
+            await asyncio.sleep(answer.retry_after(AGAIN_SECONDS))
+    if not answer.ok:
+        raise CustomerMemoryError(answer.problem)
