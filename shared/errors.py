@@ -4,7 +4,8 @@ CustomerMemoryError
 ├── SettingsError            the configuration cannot serve; says which variable, and the mend
 ├── StoreError
 │   ├── StoreUnavailable     the store did not answer in time
-│   └── StoreCorrupt         what the store holds cannot be read
+│   ├── StoreCorrupt         what the store holds cannot be read
+│   └── CannotUnseal         what was sealed cannot be opened
 ├── Refusal                  a caller asked for what cannot be; each kind is one answer of the API
 │   ├── UnknownSession  UnknownRequest  UnknownMessage  UnknownMemory  UnknownSummary  UnknownBatch
 │   ├── SessionClosed  SessionExpired  SessionBusy  ConversationMoved  ConversationMismatch
@@ -36,6 +37,13 @@ class StoreUnavailable(StoreError):
 
 class StoreCorrupt(StoreError):
     """The store holds a record that cannot be read."""
+
+
+class CannotUnseal(StoreError):
+    """What was sealed cannot be opened: its key is not in SECRET_KEY any more. Put it back, behind the new one."""
+
+    def __init__(self) -> None:
+        super().__init__(str(self.__doc__))
 
 
 class Refusal(CustomerMemoryError):
