@@ -27,6 +27,7 @@ LASTING = (
     ":sumdue",
     "cm:summaries:flights",
     "cm:batches:running",
+    ":callbacks",
 )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.contract.batches import BatchContract
 from tests.contract.context import ContextContract
+from tests.contract.deliveries import DeliveryContract
 from tests.contract.dynamodb_desk import make_desk
 from tests.contract.entries import EntryContract
 from tests.contract.lost import LostAnswerContract
@@ -61,3 +62,7 @@ class TestSummaries(SummaryContract):
 
 class TestBatches(BatchContract):
     """Batches of summaries."""
+
+
+class TestDeliveries(DeliveryContract):
+    """Callbacks."""

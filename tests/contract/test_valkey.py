@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from tests.contract.batches import BatchContract
 from tests.contract.context import ContextContract
+from tests.contract.deliveries import DeliveryContract
 from tests.contract.entries import EntryContract
 from tests.contract.lost import LostAnswerContract
 from tests.contract.recall_index import RecallIndexContract
@@ -64,3 +65,7 @@ class TestSummaries(SummaryContract):
 
 class TestBatches(BatchContract):
     """Batches of summaries."""
+
+
+class TestDeliveries(DeliveryContract):
+    """Callbacks."""

@@ -13,6 +13,7 @@ SHARDS: Final = tuple(ALPHABET)
 FEEDS: Final = 4
 FLIGHTS: Final = "flights"
 RUNNING: Final = "running"
+DELIVERY: Final = "delivery"  # a part of a request
 
 # What the service asks of DynamoDB; its permissions need no more.
 OPERATIONS: Final = (
