@@ -8,6 +8,7 @@ CustomerMemoryError
 │   └── CannotUnseal         what was sealed cannot be opened
 ├── Refusal                  a caller asked for what cannot be; each kind is one answer of the API
 │   ├── UnknownSession  UnknownRequest  UnknownMessage  UnknownMemory  UnknownSummary  UnknownBatch
+│   ├── UnknownDelivery  NoSecretKey
 │   ├── SessionClosed  SessionExpired  SessionBusy  ConversationMoved  ConversationMismatch
 │   ├── KeyReused  ContextGone
 │   └── MemoryFull  BadCursor
@@ -95,6 +96,14 @@ class UnknownSummary(Refusal):
 
 class UnknownBatch(Refusal):
     """There is no batch with this id, or it is older than 30 days."""
+
+
+class UnknownDelivery(Refusal):
+    """There is no delivery with this id: its request asked for no callback, has not ended, or is past its retention."""
+
+
+class NoSecretKey(Refusal):
+    """Callbacks cannot be signed: the operator has not set SECRET_KEY. Set it on every process, then try again."""
 
 
 class KeyReused(Refusal):

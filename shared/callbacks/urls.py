@@ -45,11 +45,6 @@ class Target:
     host: str
     port: int
 
-    @property
-    def endpoint(self) -> str:
-        """What circuits, and answers of 410, count for: the address without its query."""
-        return self.url.partition("?")[0]
-
 
 def parse_target(url: str, rules: Rules) -> Target:
     """Return where a callback is to go.
