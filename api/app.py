@@ -21,7 +21,7 @@ from api.problems import (
     respond,
 )
 from api.request_id import HEADER, request_id_from
-from api.routes import agent, batches, chat, docs, memory, service, sessions, summaries
+from api.routes import agent, batches, callbacks, chat, deliveries, docs, memory, service, sessions, summaries
 from api.services import ApiServices
 from shared.errors import CustomerMemoryError
 
@@ -53,7 +53,7 @@ def create_flask(services: ApiServices) -> OpenAPI:
     app.before_request(read_json)
     app.after_request(_finish)
     app.register_error_handler(Exception, _tell)
-    for module in (chat, sessions, summaries, batches, memory, agent, service):
+    for module in (chat, callbacks, deliveries, sessions, summaries, batches, memory, agent, service):
         app.register_api(module.blueprint)
     app.register_blueprint(docs.blueprint)
     return app

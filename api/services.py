@@ -10,6 +10,8 @@ from flask import current_app, g
 
 from shared.bridge import Bridge
 from shared.broker import Waker
+from shared.callbacks.account import Accounts
+from shared.callbacks.guard import Guard
 from shared.clock import Clock
 from shared.context.tokens import TokenCounter
 from shared.errors import StoreUnavailable
@@ -34,6 +36,8 @@ class ApiServices:
     clock: Clock
     ids: Ids
     recaller: Recaller
+    accounts: Accounts
+    guard: Guard
 
     def call(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         """Run `work` on the loop and return its answer.

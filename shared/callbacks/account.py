@@ -22,6 +22,7 @@ TRIES: Final = 8
 FRESH_SECONDS: Final = 3.0
 MOST_STOPPED: Final = 1_000
 MOST_CACHED: Final = 10_000
+OVERLAP: Final = timedelta(hours=24)
 
 
 class KeptSecret(Model):

@@ -31,7 +31,7 @@ from shared.storage.types import OutboxRow
 
 log = structlog.get_logger()
 
-SPARE_SECONDS: Final = 30.0  # of a lease, beyond the longest attempt
+SPARE_SECONDS: Final = 10.0  # of a lease, beyond the longest attempt
 SPREAD: Final = 0.5
 
 NO_ADDRESS: Final = "the tenant has no callback address any more"
@@ -78,7 +78,7 @@ class Courier:
         kept = await own.delivery(ref.request_id)
         if kept is None:
             return "gone"
-        work = Work(ref, own, kept, Delivery.read(kept), await self._parts.accounts.of(ref.tenant))
+        work = Work(ref, own, kept, Delivery.read(kept), await self._parts.accounts.read(ref.tenant))
         if work.delivery.waits(kept.now):
             return "waits"
         with structlog.contextvars.bound_contextvars(tenant=ref.tenant, delivery=work.delivery.id):
@@ -88,9 +88,6 @@ class Courier:
 
     async def _go(self, work: Work) -> str:
         hopeless = work.hopeless()
-        if hopeless is not None:  # by what was known some seconds ago
-            work.account = await self._parts.accounts.read(work.ref.tenant)
-            hopeless = work.hopeless()
         if hopeless is not None:
             return await self._give_up(work, hopeless)
         circuit, now = f"{work.ref.tenant} {work.endpoint}", work.kept.now.timestamp()

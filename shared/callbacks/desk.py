@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
 
@@ -13,7 +14,8 @@ from shared.storage.deliveries import DeliveryRef, DeliveryStatus
 from shared.storage.types import OutboxRow
 
 TRIES: Final = 8
-PAGE: Final = 100
+PAGE: Final = 50
+AT_ONCE: Final = 10
 
 Wake = Callable[[DeliveryRef], Awaitable[bool]]
 
@@ -49,16 +51,21 @@ async def replay(own: TenantStore, request_id: str) -> Delivery:
     raise StoreUnavailable("the delivery changed each time it was looked at")
 
 
-async def listed_since(own: TenantStore, status: DeliveryStatus, since: datetime) -> AsyncIterator[Delivery]:
-    """Yield deliveries of a status that began no earlier, the last one first."""
-    cursor = None
-    while True:
-        page = await own.deliveries(status, PAGE, cursor)
-        for kept in page.items:
-            delivery = Delivery.read(kept)
-            if delivery.created_at < since:
-                return
-            yield delivery
-        cursor = page.cursor
-        if cursor is None:
-            return
+async def replay_page(
+    own: TenantStore, status: DeliveryStatus, since: datetime, cursor: str | None
+) -> tuple[int, str | None]:
+    """Begin deliveries anew that stand so and began no earlier; return how many, and where to go on, if anywhere."""
+    page = await own.deliveries(status, PAGE, cursor)
+    found = [kept.request_id for kept in page.items if Delivery.read(kept).created_at >= since]
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def again(request_id: str) -> int:
+        async with gate:
+            try:
+                await replay(own, request_id)
+            except UnknownDelivery:  # deleted meanwhile
+                return 0
+            return 1
+
+    replayed = sum(await asyncio.gather(*map(again, found)))
+    return replayed, page.cursor if len(found) == len(page.items) else None
