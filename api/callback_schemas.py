@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, RootModel, StringConstraints
+from pydantic import BaseModel, Field, RootModel, StringConstraints
 
 from api.schemas import Asked, Cursor, Limit, Past
 from shared.callbacks.account import Account
@@ -77,7 +77,7 @@ class DeliveriesQuery(Asked):
     cursor: Cursor | None = None
 
 
-class DeliveryPath(Model):
+class DeliveryPath(BaseModel):
     """A delivery in a path."""
 
     delivery_id: EventId
