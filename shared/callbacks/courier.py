@@ -8,6 +8,7 @@ A process that dies between the last two lets the lease end: then it is posted a
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -106,7 +107,8 @@ class Courier:
 
     async def _attempt(self, work: Work) -> tuple[str, Answer | None]:
         parts = self._parts
-        if not await work.put(work.delivery.leased(work.kept.now, parts.seconds + SPARE_SECONDS)):
+        lease = parts.seconds + SPARE_SECONDS
+        if not await work.put(work.delivery.leased(work.kept.now, lease, secrets.token_hex(8))):
             return "lost", None
         try:
             request = await work.own.request(work.ref.request_id)

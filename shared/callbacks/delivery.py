@@ -45,6 +45,7 @@ class Delivery(Model):
     began_at: datetime = Field(description="when it began, or was last replayed")
     due_at: datetime | None = None
     leased_until: datetime | None = None
+    holder: str | None = Field(None, description="whose lease it was last: two that lease in one moment differ")
     tries: int = Field(0, description="attempts since it began, or was last replayed")
     attempts: tuple[Attempt, ...] = Field((), description="the last ones, oldest first")
     reason: str | None = Field(None, description="why it was given up")
@@ -90,9 +91,9 @@ class Delivery(Model):
             return True
         return self.leased_until is not None and self.leased_until > now
 
-    def leased(self, now: datetime, seconds: float) -> Self:
-        """Return it as it is while somebody makes an attempt."""
-        return self.model_copy(update={"leased_until": now + timedelta(seconds=seconds)})
+    def leased(self, now: datetime, seconds: float, holder: str) -> Self:
+        """Return it as it is while somebody makes an attempt; `holder` is a name nobody else has."""
+        return self.model_copy(update={"leased_until": now + timedelta(seconds=seconds), "holder": holder})
 
     def postponed(self, now: datetime, seconds: float) -> Self:
         """Return it as due later, with no attempt made."""

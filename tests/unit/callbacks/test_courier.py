@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 
@@ -157,6 +158,13 @@ async def test_two_workers_do_not_both_send(mail: Mail) -> None:
 
     mail.receiver.before = meanwhile
     assert await mail.deliver(request) == "delivered"
+    assert len(mail.receiver.heard) == 1
+
+
+async def test_two_workers_that_read_at_the_same_moment_do_not_both_send(mail: Mail) -> None:
+    request = await mail.turn()
+    words = await asyncio.gather(mail.deliver(request), mail.deliver(request))
+    assert sorted(words) == ["delivered", "lost"]
     assert len(mail.receiver.heard) == 1
 
 
