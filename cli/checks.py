@@ -149,6 +149,16 @@ async def check_workers(patient: Patient) -> Finding:
     return Finding("ok", ", ".join(names))
 
 
+async def check_callbacks(patient: Patient) -> Finding:
+    """Whether callbacks can be signed."""
+    keys = len(need(patient).secret_keys)
+    if keys or patient.embedded:
+        sealed = "by two keys, as while they rotate" if keys > 1 else "by one key"
+        return Finding("ok", f"can be signed; secrets are sealed {sealed}")
+    mend = "set it on every process, and keep it apart from the store: openssl rand -hex 32"
+    return Finding("warn", "SECRET_KEY is not set: callbackUrl is refused", mend)
+
+
 async def check_service(patient: Patient) -> Finding:
     """Whether the web process says that it is ready."""
     status = await _status(patient.url, "/readyz")
