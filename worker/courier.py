@@ -29,5 +29,6 @@ def open_courier(store: Store, settings: Settings, closing: AsyncExitStack) -> C
             circuits=Circuits(settings.callbacks_per_endpoint),
             clock=system_clock,
             seconds=seconds,
+            tenants=Circuits(max(1, settings.callback_concurrency // 2)),
         )
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -60,6 +61,8 @@ class CourierParts:
     clock: Clock
     seconds: float
     random: Callable[[], float] = field(default=random)
+    tenants: Circuits = field(default_factory=lambda: Circuits(sys.maxsize))
+    """No tenant takes all places of a process; these never open."""
 
 
 class Courier:
@@ -91,11 +94,19 @@ class Courier:
         hopeless = work.hopeless()
         if hopeless is not None:
             return await self._give_up(work, hopeless)
-        circuit, now = f"{work.ref.tenant} {work.endpoint}", work.kept.now.timestamp()
-        rest = self._parts.circuits.enter(circuit, now)
+        tenant, now = work.ref.tenant, work.kept.now.timestamp()
+        rest = self._parts.tenants.enter(tenant, now)
         if rest > 0:
-            later = work.delivery.postponed(work.kept.now, rest * (1 + SPREAD * self._parts.random()))
-            return "postponed" if await work.put(later) else "lost"
+            return await self._postpone(work, rest)
+        try:
+            return await self._to_endpoint(work, f"{tenant} {work.endpoint}", now)
+        finally:
+            self._parts.tenants.leave(tenant, now, failed=None)
+
+    async def _to_endpoint(self, work: Work, endpoint: str, now: float) -> str:
+        rest = self._parts.circuits.enter(endpoint, now)
+        if rest > 0:
+            return await self._postpone(work, rest)
         failed: bool | None = None
         try:
             word, answer = await self._attempt(work)
@@ -103,7 +114,11 @@ class Courier:
             now += answer.seconds if answer else 0.0
             return word
         finally:
-            self._parts.circuits.leave(circuit, now, failed=failed)
+            self._parts.circuits.leave(endpoint, now, failed=failed)
+
+    async def _postpone(self, work: Work, rest: float) -> str:
+        later = work.delivery.postponed(work.kept.now, rest * (1 + SPREAD * self._parts.random()))
+        return "postponed" if await work.put(later) else "lost"
 
     async def _attempt(self, work: Work) -> tuple[str, Answer | None]:
         parts = self._parts

@@ -70,7 +70,9 @@ class Mail:
         return Delivery.read(kept)
 
 
-async def open_mail(desk: Desk, *, sealer: Sealer | None = None, chance: float = 0.5, at_once: int = 8) -> Mail:
+async def open_mail(
+    desk: Desk, *, sealer: Sealer | None = None, chance: float = 0.5, at_once: int = 8, of_tenant: int = 99
+) -> Mail:
     """Return callbacks over a desk, with a secret made."""
     accounts = Accounts(desk.store, sealer or Sealer(["k" * 32]))
     receiver = Receiver()
@@ -82,6 +84,7 @@ async def open_mail(desk: Desk, *, sealer: Sealer | None = None, chance: float =
         clock=system_clock,
         seconds=15,
         random=lambda: chance,
+        tenants=Circuits(of_tenant),
     )
     _, secret = await accounts.new_secret(desk.tenant, timedelta())
     return Mail(desk, receiver, accounts, Courier(parts), secret)

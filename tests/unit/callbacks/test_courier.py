@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from standardwebhooks import Webhook
@@ -19,7 +20,8 @@ from shared.errors import NoSecretKey, UnknownDelivery
 from shared.sealing import Sealer
 from shared.storage.deliveries import DeliveryRef
 from shared.storage.types import OF_TENANT
-from tests.contract.store import DAY, HOUR, MINUTE, SECOND, Desk
+from tests.contract.redis_desk import InsideRedis
+from tests.contract.store import DAY, HOUR, LIMITS, MINUTE, SECOND, Desk
 from tests.unit.callbacks.posts import GONE, HOOK, OH, Mail, open_mail
 
 
@@ -301,6 +303,40 @@ async def test_no_more_go_to_one_endpoint_at_once_than_is_polite(desk: Desk) -> 
     assert words == ["postponed", "delivered"]
     mail.desk.clock.pass_(round(3 * BUSY_SECONDS * 1000))
     assert await mail.deliver(second) == "delivered"
+
+
+async def test_no_tenant_takes_all_places_of_a_process(desk: Desk) -> None:
+    mail = await open_mail(desk, of_tenant=1)
+    first, second = await mail.turn(), await mail.turn("https://other.example/", "cust-2")
+    words = []
+
+    async def meanwhile() -> None:
+        mail.receiver.before = None
+        words.append(await mail.deliver(second))
+
+    mail.receiver.before = meanwhile
+    words.append(await mail.deliver(first))
+    assert words == ["postponed", "delivered"]
+    mail.desk.clock.pass_(round(3 * BUSY_SECONDS * 1000))
+    assert await mail.deliver(second) == "delivered"
+
+
+async def test_a_delivery_keeps_its_request_longer_than_its_retention(mail: Mail) -> None:
+    request = await mail.turn()
+    redis = cast("InsideRedis", mail.desk.inside)._redis
+    (record,) = [key for key in await redis.keys("*") if str(key).endswith(f":req:{request.request_id}")]
+    assert await redis.pttl(record) > LIMITS.request_retention_ms
+    await redis.pexpire(record, SECOND)  # as after a week
+    await replay(mail.desk.own, request.request_id)
+    assert await redis.pttl(record) > LIMITS.request_retention_ms
+
+
+async def test_an_account_is_asked_for_seldom(mail: Mail) -> None:
+    await mail.accounts.of("acme")
+    await mail.desk.own.put_callbacks("what cannot be read", 1)
+    assert len((await mail.accounts.of("acme")).secrets) == 1
+    with pytest.raises(ValueError, match="Invalid JSON"):
+        await mail.accounts.read("acme")
 
 
 async def test_beginning_wakes_a_worker_once(mail: Mail) -> None:
