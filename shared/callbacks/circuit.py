@@ -11,7 +11,7 @@ from typing import Final
 OPENS_AFTER: Final = 10  # failures in a row
 FIRST_REST: Final = 30.0
 LONGEST_REST: Final = 300.0
-BUSY_SECONDS: Final = 2.0
+BUSY_SECONDS: Final = 2.0  # what an attempt may well take
 MOST_KEPT: Final = 10_000
 
 
@@ -23,6 +23,7 @@ class State:
     rest: float = 0.0
     open_until: float = 0.0
     in_flight: int = 0
+    booked: float = 0.0
 
 
 class Circuits:
@@ -36,12 +37,14 @@ class Circuits:
         """Return 0 and count an attempt as begun, or the seconds after which to ask again."""
         state = self._state(name)
         if state.in_flight >= self._at_once:
-            return BUSY_SECONDS
+            # Each who is turned away gets a place behind the one before: many who wait do not all ask again at once.
+            state.booked = max(now, state.booked) + BUSY_SECONDS / self._at_once
+            return min(LONGEST_REST, BUSY_SECONDS + state.booked - now)
         if state.rest > 0:
             if now < state.open_until:
                 return state.open_until - now
             if state.in_flight:  # one looks whether it answers again; the others wait for what it finds
-                return BUSY_SECONDS
+                return state.rest / 2
         state.in_flight += 1
         return 0.0
 

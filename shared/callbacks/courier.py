@@ -82,9 +82,10 @@ class Courier:
         kept = await own.delivery(ref.request_id)
         if kept is None:
             return "gone"
-        work = Work(ref, own, kept, Delivery.read(kept), await self._parts.accounts.read(ref.tenant))
-        if work.delivery.waits(kept.now):
+        delivery = Delivery.read(kept)
+        if delivery.waits(kept.now):
             return "waits"
+        work = Work(ref, own, kept, delivery, await self._parts.accounts.read(ref.tenant))
         with structlog.contextvars.bound_contextvars(tenant=ref.tenant, delivery=work.delivery.id):
             word = await self._go(work)
             log.info("callback", outcome=word, tries=work.delivery.tries)

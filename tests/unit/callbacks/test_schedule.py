@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.callbacks.circuit import FIRST_REST, OPENS_AFTER, Circuits
+from shared.callbacks.circuit import BUSY_SECONDS, FIRST_REST, LONGEST_REST, OPENS_AFTER, Circuits
 from shared.callbacks.schedule import ATTEMPTS, STEPS, retry_after, wait_after
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -74,3 +74,12 @@ def test_no_more_at_once_than_is_polite() -> None:
     assert [circuits.enter("a", 0) == 0 for _ in range(3)] == [True, True, False]
     circuits.leave("a", 0, failed=None)
     assert circuits.enter("a", 0) == 0
+
+
+def test_those_who_are_turned_away_come_back_one_after_the_other() -> None:
+    circuits = Circuits(at_once=4)
+    assert [circuits.enter("a", 0) for _ in range(4)] == [0] * 4
+    waits = [circuits.enter("a", 0) for _ in range(1_000)]
+    assert waits[:3] == [BUSY_SECONDS + each * BUSY_SECONDS / 4 for each in (1, 2, 3)]
+    assert sum(wait <= 10 * BUSY_SECONDS for wait in waits) == 36
+    assert max(waits) == LONGEST_REST
