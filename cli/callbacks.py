@@ -9,7 +9,8 @@ import click
 
 from cli.http import Api
 from cli.options import service_options
-from cli.rundir import find_settings, find_url
+from cli.rundir import RunDir, find_settings, find_url
+from cli.secret import known_keys
 from shared.callbacks.account import Accounts
 from shared.errors import CustomerMemoryError
 from shared.sealing import sealer_of
@@ -73,7 +74,8 @@ def reseal() -> None:
 
 async def _reseal(settings: Settings) -> list[tuple[str, int]]:
     async with open_store(settings, patience=PATIENCE_SECONDS) as store:
-        accounts = Accounts(store, sealer_of(settings.secret_keys))
+        keys = settings.secret_keys or known_keys(RunDir(settings.data_dir).path)
+        accounts = Accounts(store, sealer_of(keys))
         return [(tenant, await accounts.reseal(tenant)) for tenant in await store.callback_tenants()]
 
 

@@ -90,7 +90,7 @@ def _line(found: dict[str, Any]) -> None:
     state = click.style(found["status"].ljust(9), fg=COLOURS[found["status"]])
     told = found.get("reason") or (f"due {found['dueAt'][:19]}" if "dueAt" in found else "")
     where = found.get("url", "the tenant's address")
-    click.echo(f"{state}  {found['id']}  {found['tries']} tries  {where}  {told}".rstrip())
+    click.echo(f"{state}  {found['id']}  tries: {found['tries']}  {where}  {told}".rstrip())
 
 
 def _call(

@@ -10,6 +10,12 @@ from typing import Final
 NAME: Final = "secret-key"
 
 
+def known_keys(data_dir: Path) -> tuple[str, ...]:
+    """Return the key of this data folder, if one was made."""
+    path = data_dir / NAME
+    return (path.read_text(encoding="ascii").strip(),) if path.exists() else ()
+
+
 def kept_key(data_dir: Path) -> str:
     """Return the key of this data folder, made with the first call, readable by this user alone."""
     path = data_dir / NAME
