@@ -131,6 +131,16 @@ def test_without_a_secret_it_is_refused_and_the_mend_is_told(caller: Caller, rec
     ]
 
 
+def test_the_same_key_with_another_address_is_another_request(caller: Caller, receiver: Receiver) -> None:
+    new_secret(caller)
+    key = {"Idempotency-Key": "one"}
+    first = caller.post("Hello", headers=key, callbackUrl=receiver.url)
+    again = caller.post("Hello", headers=key, callbackUrl=receiver.url)
+    assert again.json()["requestId"] == first.json()["requestId"]
+    assert caller.post("Hello", headers=key, callbackUrl=f"{receiver.url}?b").status_code == 422
+    assert len(posted(receiver, first.json()["requestId"])) == 1
+
+
 def test_what_fails_is_tried_again_and_says_how(caller: Caller, receiver: Receiver) -> None:
     new_secret(caller)
     receiver.answers = lambda _: (503, {"Retry-After": "1"}) if len(receiver.posted) == 1 else (200, {})
