@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from shared.callbacks.addresses import may_reach
-from shared.callbacks.guard import Guard, SystemLookup
+from shared.callbacks.guard import Guard, Pinned, SystemLookup
 from shared.callbacks.sender import Sender
 from shared.callbacks.urls import BadTarget, Rules, networks, parse_target
 from shared.clock import system_clock
@@ -244,11 +244,25 @@ async def test_the_environments_proxy_is_not_asked(sink: Sink, monkeypatch: pyte
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{sink.port}")
 
-    async def nowhere(host: str, port: int) -> list[str]:
-        raise OSError("no such name")
+    async def elsewhere(host: str, port: int) -> list[str]:
+        return ["127.0.0.2"]  # where nobody listens
 
-    answer = await Sender(Guard(Rules(allow_http=True), nowhere), 5, system_clock).post("http://a.test/", {}, "{}")
-    assert (answer.error, sink.connections) == ("the host's name could not be looked up", 0)
+    rules = Rules(allow_http=True, allowed=networks(("127.0.0.0/8",)))
+    answer = await Sender(Guard(rules, elsewhere), 5, system_clock).post(f"http://a.test:{sink.port}/", {}, "{}")
+    assert (answer.error, sink.connections) == ("could not be connected to", 0)
+
+
+class Careless(Guard):
+    """Lets everything out."""
+
+    async def pin(self, url: str) -> Pinned:
+        return Pinned(parse_target(url, self.rules), ("127.0.0.1", "::1"))
+
+
+async def test_the_socket_is_a_gate_of_its_own(sink: Sink) -> None:
+    guard = Careless(Rules(allow_http=True), names)
+    answer = await Sender(guard, 5, system_clock).post(f"http://a.test:{sink.port}/", {}, "{}")
+    assert (answer.delivered, sink.connections) == (False, 0)
 
 
 @pytest.mark.parametrize(
