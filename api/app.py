@@ -22,7 +22,21 @@ from api.problems import (
     respond,
 )
 from api.request_id import HEADER, request_id_from
-from api.routes import agent, batches, chat, customers, docs, memory, pages, service, sessions, sign_in, summaries
+from api.routes import (
+    agent,
+    batches,
+    callbacks,
+    chat,
+    customers,
+    deliveries,
+    docs,
+    memory,
+    pages,
+    service,
+    sessions,
+    sign_in,
+    summaries,
+)
 from api.services import ApiServices
 from shared.errors import CustomerMemoryError
 
@@ -61,7 +75,19 @@ def create_flask(services: ApiServices) -> OpenAPI:
     app.before_request(read_json)
     app.after_request(_finish)
     app.register_error_handler(Exception, _tell)
-    for module in (chat, sessions, summaries, batches, memory, customers, agent, sign_in, service):
+    for module in (
+        chat,
+        callbacks,
+        deliveries,
+        sessions,
+        summaries,
+        batches,
+        memory,
+        customers,
+        agent,
+        sign_in,
+        service,
+    ):
         app.register_api(module.blueprint)
     app.register_blueprint(docs.blueprint)
     app.register_blueprint(pages.blueprint)

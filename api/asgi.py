@@ -17,12 +17,16 @@ from api.keys import KeyCache
 from api.services import ApiServices
 from shared.bridge import Bridge
 from shared.broker import Waker, make_celery
+from shared.callbacks.account import Accounts
+from shared.callbacks.guard import Guard, SystemLookup
+from shared.callbacks.rules import rules_of
 from shared.clock import system_clock
 from shared.context.tokens import load_counter
 from shared.ids import Ids
 from shared.log import set_up_logs
 from shared.remembering.indexes import Indexes
 from shared.remembering.recaller import Recaller
+from shared.sealing import sealer_of
 from shared.settings import Settings, load_settings
 from shared.storage import open_store
 
@@ -82,10 +86,17 @@ class Application:
             ids=Ids(),
             recaller=Recaller(Indexes(settings.recall_cache_mb * 1_048_576)),
             keys=KeyCache(store.access),
+            accounts=Accounts(store, sealer_of(settings.secret_keys)),
+            guard=Guard(rules_of(settings), self._lookup()),
         )
         most = BYTES_PER_CHARACTER * settings.max_message_chars + 2 * settings.max_metadata_bytes + OTHER_BYTES
         self._front = Front(create_flask(services), Holds(store, hub), settings.web_threads, most)
         _drain_on_stop(lambda: loop.call_soon_threadsafe(hub.drain))
+
+    def _lookup(self) -> SystemLookup:
+        lookup = SystemLookup()
+        self._open.callback(lookup.close)
+        return lookup
 
 
 def _make_waker(settings: Settings) -> Waker:

@@ -13,7 +13,7 @@ from api.problems import INVALID, Problem, invalid
 
 MEANT_FOR_BODY = frozenset({"POST", "PUT", "PATCH"})
 # These are told all by their path.
-WITHOUT_BODY = frozenset({"summaries.post_summary", "batches.cancel_batch"})
+WITHOUT_BODY = frozenset({"summaries.post_summary", "batches.cancel_batch", "deliveries.replay_one"})
 
 
 def read_json() -> None:

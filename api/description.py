@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.callback_schemas import event_schemas
 from api.problems import PROBLEM_TYPE
 
 SCHEME = "apiKey"
@@ -30,6 +31,31 @@ MORE_PROBLEMS: dict[tuple[str, str], dict[str, str]] = {
     ("post", "/api/sessions"): {"413": "The metadata is too large"},
     ("post", "/api/sessions/{session_id}/messages"): {"413": "The message is too large"},
 }
+# What a receiver is sent: by a request's own address, or by the tenant's.
+POSTED: dict[str, Any] = {
+    "post": {
+        "summary": "A result, signed by Standard Webhooks",
+        "description": "At least once, and always under the same `webhook-id`. Answer 2xx within 15 s.",
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": kind}}
+            for name, text, kind in (
+                ("webhook-id", "the event's id, the same in each attempt", "string"),
+                ("webhook-timestamp", "seconds since 1970, of this attempt", "integer"),
+                ("webhook-signature", "`v1,` and base64, one for each valid secret, parted by spaces", "string"),
+            )
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/cloudevents+json": {"schema": {"$ref": "#/components/schemas/CallbackEvent"}}},
+        },
+        "responses": {
+            "2XX": {"description": "Taken"},
+            "410": {"description": "Nothing more is posted to this endpoint until it is resumed"},
+            "429": {"description": "Tried again after `Retry-After`, as with any other answer"},
+            "default": {"description": "Tried again: ten attempts in three days. Redirects are not followed"},
+        },
+    }
+}
 STREAMS = frozenset({("get", "/api/chat/{request_id}/events")})
 JSON_LINES = frozenset({("get", "/api/customers/{customer_id}/export")})
 
@@ -39,6 +65,9 @@ def described(document: dict[str, Any], *, simulated: bool) -> dict[str, Any]:
     info = document["info"]
     if simulated and not info["description"].startswith(SIMULATED):
         info["description"] = f"{SIMULATED} {info['description']}"
+    document["components"]["schemas"].update(event_schemas())
+    document["paths"]["/api/chat"]["post"]["callbacks"] = {"result": {"{$request.body#/callbackUrl}": POSTED}}
+    document["webhooks"] = {"result": POSTED}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _complete(operation, method, path)

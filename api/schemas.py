@@ -67,6 +67,9 @@ class ChatBody(Asked):
     session_id: SessionId | None = Field(None, description="resume this session; absent: a new one begins")
     conversation_id: Identifier | None = Field(None, description="the caller's own id for the conversation")
     model: str | None = Field(None, description="Claude model override, from the allowed list")
+    callback_url: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = Field(
+        None, description="where the signed result is posted; absent: where the tenant says"
+    )
     metadata: Metadata = Field(default_factory=dict, description="carried through to events unchanged")
     attachments: Attachments = Field(default_factory=list)
 

@@ -11,6 +11,8 @@ from flask import current_app, g
 from api.keys import KeyCache
 from shared.bridge import Bridge
 from shared.broker import Waker
+from shared.callbacks.account import Accounts
+from shared.callbacks.guard import Guard
 from shared.clock import Clock
 from shared.context.tokens import TokenCounter
 from shared.errors import StoreUnavailable
@@ -36,6 +38,8 @@ class ApiServices:
     ids: Ids
     recaller: Recaller
     keys: KeyCache
+    accounts: Accounts
+    guard: Guard
 
     def call(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         """Run `work` on the loop and return its answer.

@@ -134,17 +134,29 @@ async def check_workers(patient: Patient) -> Finding:
         transport.look(app, settings)  # Asking the workers of a broker that is away would try for long.
         return sorted(app.control.inspect(timeout=WORKER_SECONDS).ping() or {})
 
-    mend = "start them: customer-memory up, or python -m worker chat|quarantine|maintenance|summaries"
+    mend = "start them: customer-memory up, or python -m worker chat|quarantine|maintenance|summaries|callbacks"
     try:
         names = await asyncio.to_thread(ping)
     except Exception as error:  # noqa: BLE001 - each transport has errors of its own; all mean the same here
         return Finding("warn", f"workers could not be asked: {error}", "mend the broker first")
     if names is None:
         return Finding("warn", "workers cannot be asked over this broker", "look at their logs: each says it is ready")
-    missing = {"chat", "quarantine", "maintenance", "summaries"} - {name.partition("@")[0] for name in names}
+    missing = {"chat", "quarantine", "maintenance", "summaries", "callbacks"} - {
+        name.partition("@")[0] for name in names
+    }
     if missing:
         return Finding("warn", f"no answer within {WORKER_SECONDS:g} s from: {', '.join(sorted(missing))}", mend)
     return Finding("ok", ", ".join(names))
+
+
+async def check_callbacks(patient: Patient) -> Finding:
+    """Whether callbacks can be signed."""
+    keys = len(need(patient).secret_keys)
+    if keys or patient.embedded:
+        sealed = "by two keys, as while they rotate" if keys > 1 else "by one key"
+        return Finding("ok", f"can be signed; secrets are sealed {sealed}")
+    mend = "set it on every process, and keep it apart from the store: openssl rand -hex 32"
+    return Finding("warn", "SECRET_KEY is not set: callbackUrl is refused", mend)
 
 
 async def check_service(patient: Patient) -> Finding:

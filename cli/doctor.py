@@ -39,6 +39,7 @@ CHECKS: dict[str, Check] = {
     "broker": checks.check_broker,
     "workers": checks.check_workers,
     "claude": checks.check_claude,
+    "callbacks": checks.check_callbacks,
     "service": checks.check_service,
     "open files": checks.check_descriptors,
 }

@@ -20,9 +20,11 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "up": Entry("cli.up", "Start everything: embedded store, simulator, web, workers and beat."),
+    "callbacks": Entry("cli.callbacks", "Say where results are posted, and make the secrets that sign them."),
     "chat": Entry("cli.chat", "Talk to the service as one of its customers."),
     "context": Entry("cli.context", "Show what Claude would be sent now in a session, against the token budget."),
     "customers": Entry("cli.customers", "Export or erase all that is kept of a customer."),
+    "deliveries": Entry("cli.deliveries", "Show what became of callbacks, and post them again."),
     "doctor": Entry("cli.doctor", "Check settings, store, broker, workers and versions; say what to mend."),
     "dynamodb": Entry("cli.dynamodb", "Make the DynamoDB table that is the store."),
     "keys": Entry("cli.keys", "Create, list and revoke API keys."),

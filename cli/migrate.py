@@ -14,11 +14,14 @@ from urllib.parse import parse_qsl, urlsplit
 import click
 
 from cli.moved import Comparison, Held
+from cli.moved_callbacks import move_callbacks
 from cli.mover import Mover
 from shared.connections import REDIS_SCHEMES
 from shared.errors import CustomerMemoryError
 from shared.settings import Settings, load_settings
 from shared.storage import address_of, limits_of
+from shared.storage.contract import Store
+from shared.storage.dynamodb.address import Address
 from shared.storage.keys import valid_tenant
 from shared.storage.portable import Portable
 
@@ -106,6 +109,8 @@ class Job:
                 return True
             rows = await mover.move_rows()
             click.echo(f"Announcements that wait: {rows} copied")
+            async with _opened(self.source, self.settings) as source, _opened(self.target, self.settings) as target:
+                click.echo(f"Callbacks: {await move_callbacks(source, target, self.tenants)} deliveries copied")
             return await self._compare(mover, mark=True)
 
     async def check(self) -> bool:
@@ -229,9 +234,24 @@ def _open(place: Place, settings: Settings) -> Portable:
     from shared.storage.dynamodb.client import Client  # noqa: PLC0415 - see above
     from shared.storage.dynamodb.portable import DynamoPortable  # noqa: PLC0415 - see above
 
+    return DynamoPortable(Client(_address(place, settings), PATIENCE_SECONDS, CONNECTIONS), limits)
+
+
+def _opened(place: Place, settings: Settings) -> Store:
+    """Return a store as the service opens it; nothing is sent yet."""
+    limits = limits_of(settings)
+    if place.url:
+        from shared.storage.redis.store import open_redis  # noqa: PLC0415 - as above
+
+        return open_redis(place.url, limits, PATIENCE_SECONDS, CONNECTIONS)
+    from shared.storage.dynamodb.store import open_dynamodb  # noqa: PLC0415 - as above
+
+    return open_dynamodb(_address(place, settings), limits, PATIENCE_SECONDS, CONNECTIONS)
+
+
+def _address(place: Place, settings: Settings) -> Address:
     known = address_of(settings.model_copy(update={"aws_region": place.region}))
-    address = replace(known, table=place.table, endpoint_url=place.endpoint)
-    return DynamoPortable(Client(address, PATIENCE_SECONDS, CONNECTIONS), limits)
+    return replace(known, table=place.table, endpoint_url=place.endpoint)
 
 
 def _table(found: Comparison) -> list[str]:

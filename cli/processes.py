@@ -37,6 +37,7 @@ PROCFILE = {
     "quarantine": Treatment("python -m worker quarantine", 2, 20),
     "maintenance": Treatment("python -m worker maintenance", 2, 10),
     "summaries": Treatment("python -m worker summaries", 2, 10),
+    "callbacks": Treatment("python -m worker callbacks", 2, 20),
     "beat": Treatment("python -m worker beat", 3, 5),
 }
 

@@ -16,6 +16,7 @@ from cli import embedded, guardian
 from cli.console import Console
 from cli.processes import PROCFILE, SIMULATOR, answers, exists, service
 from cli.rundir import RunDir, RunRecord, groups_of
+from cli.secret import kept_key
 from cli.service import Service
 from cli.supervisor import Supervisor
 from shared.errors import CustomerMemoryError, StoreUnavailable
@@ -83,6 +84,8 @@ def make_plan(settings: Settings, run_dir: RunDir, lock: int) -> Plan:
         env["REDIS_URL"] = store.url(0)
         if settings.broker_url is None:
             env["BROKER_URL"] = store.url(1)
+        if settings.secret_key is None:
+            env["SECRET_KEY"] = kept_key(run_dir.path)
         services.append(store.service(dict(env), lock))
     if settings.simulated and "simulator_url" not in settings.model_fields_set:
         port = embedded.free_port()

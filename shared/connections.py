@@ -15,7 +15,7 @@ DEFAULT_REDIS_PORT = 6379
 
 REDIS_SCHEMES = ("redis", "rediss")
 BROKER_SCHEMES = (*REDIS_SCHEMES, "amqp", "amqps", "sqs")
-SQS_QUEUES = ("chat", "quarantine", "maintenance", "summaries")
+SQS_QUEUES = ("chat", "quarantine", "maintenance", "summaries", "callbacks")
 
 
 class Connections(BaseSettings):
@@ -38,7 +38,7 @@ class Connections(BaseSettings):
         description="`sqs://` only: what the names of the queues it makes begin with",
     )
     sqs_queue_urls: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="`sqs://` only: queues made beforehand, `chat=URL,quarantine=URL,maintenance=URL,summaries=URL`"
+        (), description="`sqs://` only: queues made beforehand, one for each worker role: `chat=URL,quarantine=URL,…`"
     )
     events_topic_arn: str | None = Field(
         None, description="`sqs://` only: the SNS topic that events go to; absent: they go nowhere"

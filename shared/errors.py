@@ -4,9 +4,11 @@ CustomerMemoryError
 ├── SettingsError            the configuration cannot serve; says which variable, and the mend
 ├── StoreError
 │   ├── StoreUnavailable     the store did not answer in time
-│   └── StoreCorrupt         what the store holds cannot be read
+│   ├── StoreCorrupt         what the store holds cannot be read
+│   └── CannotUnseal         what was sealed cannot be opened
 ├── Refusal                  a caller asked for what cannot be; each kind is one answer of the API
 │   ├── UnknownSession  UnknownRequest  UnknownMessage  UnknownMemory  UnknownSummary  UnknownBatch
+│   ├── UnknownDelivery  NoSecretKey
 │   ├── SessionClosed  SessionExpired  SessionBusy  ConversationMoved  ConversationMismatch
 │   ├── KeyReused  ContextGone  CustomerErasing
 │   └── MemoryFull  BadCursor
@@ -36,6 +38,13 @@ class StoreUnavailable(StoreError):
 
 class StoreCorrupt(StoreError):
     """The store holds a record that cannot be read."""
+
+
+class CannotUnseal(StoreError):
+    """What was sealed cannot be opened: its key is not in SECRET_KEY any more. Put it back, behind the new one."""
+
+    def __init__(self) -> None:
+        super().__init__(str(self.__doc__))
 
 
 class Refusal(CustomerMemoryError):
@@ -91,6 +100,14 @@ class UnknownSummary(Refusal):
 
 class UnknownBatch(Refusal):
     """There is no batch with this id, or it is older than 30 days."""
+
+
+class UnknownDelivery(Refusal):
+    """There is no delivery with this id: its request asked for no callback, has not ended, or is past its retention."""
+
+
+class NoSecretKey(Refusal):
+    """Callbacks cannot be signed: the operator has not set SECRET_KEY. Set it on every process, then try again."""
 
 
 class KeyReused(Refusal):

@@ -208,6 +208,7 @@ class ChatRequest(Model):
     model: str | None = None
     metadata: Metadata = Field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
+    callback: str | None = Field(None, description="where its result is posted; `tenant`: where the tenant says")
     accepted_at: datetime
     deadline_at: datetime
     finished_at: datetime | None = None

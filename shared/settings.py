@@ -6,6 +6,7 @@ Read from the environment and from `.env` in the working directory, the environm
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -27,6 +28,9 @@ CLAUDE_MODELS = (
 
 # 4 bytes of UTF-8 each, twice in one transaction of at most 4 MB: as a request, and as the message it becomes.
 DYNAMODB_MESSAGE_CHARS = 500_000
+
+KEY_CHARS = 32
+MOST_KEYS = 2
 
 DEFAULT_INSTRUCTIONS = (
     "You are a customer support agent. Be warm, brief and exact. Use what you are told about this customer: do not "
@@ -127,11 +131,26 @@ class Settings(Connections):
         (), description="subscriber queues kept bound: `name=routing.pattern`, separated by commas"
     )
 
+    # Callbacks
+    secret_key: SecretStr | None = Field(
+        None, description="seals stored secrets, 32 characters or more; `new,old` while it rotates; `up` makes one"
+    )
+    callback_allow_http: bool = Field(False, description="callbacks may go to `http://` addresses too")
+    callback_allowed_cidrs: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="networks that callbacks may reach though they are not public, such as `10.1.0.0/16`"
+    )
+    callback_timeout_seconds: float = Field(15, gt=0, le=60, description="longest one attempt at a callback may take")
+    callback_concurrency: int = Field(32, ge=1, le=500, description="callbacks one worker process posts at a time")
+    callbacks_per_endpoint: int = Field(8, ge=1, le=500, description="of these, to one address of a tenant")
+    delivery_retention_hours: float = Field(
+        168, ge=100, description="how long deliveries, and their requests, are kept after they last changed"
+    )
+
     # Logs
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severe line written")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, else json")
 
-    @field_validator("allowed_models", "event_queues", mode="before")
+    @field_validator("allowed_models", "event_queues", "callback_allowed_cidrs", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return split(value)
@@ -144,6 +163,27 @@ class Settings(Connections):
             if not (name and equals and pattern):
                 message = f"write each queue as name=routing.pattern, such as crm=acme.chat.#; not {binding!r}"
                 raise ValueError(message)
+        return value
+
+    @field_validator("callback_allowed_cidrs")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError as error:
+                message = f"write each network as address/length, such as 10.1.0.0/16; not {text!r}"
+                raise ValueError(message) from error
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        keys = split(value.get_secret_value()) if value else ()
+        if value and not (1 <= len(keys) <= MOST_KEYS and all(len(key) >= KEY_CHARS for key in keys)):
+            raise ValueError(
+                f"must be {KEY_CHARS} characters or more, or two such keys as new,old: openssl rand -hex 32"
+            )
         return value
 
     @model_validator(mode="after")
@@ -181,6 +221,11 @@ class Settings(Connections):
     def simulated(self) -> bool:
         """Whether replies come from the simulator, because no Claude key is set."""
         return self.anthropic_api_key is None
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The keys that open what is sealed; the first one seals."""
+        return tuple(split(self.secret_key.get_secret_value())) if self.secret_key else ()
 
     @property
     def remembers(self) -> bool:

@@ -15,7 +15,7 @@ from worker.main import ROLES, arguments, create_app
 
 @click.command(
     help="Start one worker process: chat answers, quarantine isolates, maintenance heals, summaries writes ahead, "
-    "beat keeps time."
+    "callbacks posts results, beat keeps time."
 )
 @click.argument("role", type=click.Choice([*ROLES, "beat"]))
 def main(role: str) -> None:

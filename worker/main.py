@@ -1,6 +1,6 @@
 """The worker's Celery application, and its roles.
 
-`python -m worker chat|quarantine|maintenance|summaries|beat` starts one process of a role; `ROLES` is their table.
+`python -m worker ROLE` starts one process of a role, or beat; `ROLES` is their table.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_shutdown, worker_ready, worker_shutdown
 
 from shared.broker import (
+    CALLBACKS,
     CHAT,
     DISPATCH,
+    DISPATCH_CALLBACKS,
     MAINTENANCE,
     QUARANTINE,
     RECONCILE,
@@ -25,6 +27,7 @@ from shared.broker import (
 )
 from shared.log import set_up_logs
 from shared.settings import Settings
+from worker.callbacks import register_callbacks
 from worker.runtime import Adapters, WorkerRuntime, real_adapters
 from worker.summaries import register_summaries
 from worker.tasks import register
@@ -51,6 +54,8 @@ ROLES = {
     "quarantine": Role(QUARANTINE, "prefork", 2),
     "maintenance": Role(MAINTENANCE, "threads", 4),
     "summaries": Role(SUMMARIES, "threads", None),
+    # Of its own: receivers that do not answer hold up callbacks, and nothing else.
+    "callbacks": Role(CALLBACKS, "threads", None),
 }
 
 
@@ -64,11 +69,13 @@ def create_app(settings: Settings, adapters: Adapters | None = None, *, on_warm:
     app.conf.beat_schedule = {
         "reconcile": _entry(RECONCILE, settings.reconcile_seconds, every=False),
         "reconcile-every-bucket": _entry(RECONCILE, EVERY_BUCKET_SECONDS, every=True),
+        "dispatch-callbacks": _entry(DISPATCH_CALLBACKS, settings.reconcile_seconds),
         "dispatch-summaries": _entry(DISPATCH, settings.reconcile_seconds * DISPATCH_ROUNDS),
     }
     runtime = WorkerRuntime(app, settings, adapters or real_adapters())
     register(app, runtime)
     register_summaries(app, runtime)
+    register_callbacks(app, runtime)
 
     def own_logs(**_: object) -> None:
         set_up_logs(settings)
@@ -123,8 +130,8 @@ def arguments(role: str, settings: Settings) -> list[str]:
 
 
 def _concurrency(role: str, settings: Settings) -> int:
-    by_setting = settings.summary_concurrency if role == "summaries" else settings.worker_concurrency
-    return ROLES[role].concurrency or by_setting
+    by_setting = {"summaries": settings.summary_concurrency, "callbacks": settings.callback_concurrency}
+    return ROLES[role].concurrency or by_setting.get(role, settings.worker_concurrency)
 
 
 def _entry(task: str, seconds: float, **arguments: bool) -> dict[str, object]:

@@ -17,6 +17,9 @@ from celery import Celery
 
 from shared.bridge import LoopThread
 from shared.broker import Waker, make_publisher
+from shared.callbacks.courier import Courier
+from shared.callbacks.desk import CallbackDesk
+from shared.callbacks.dispatch import dispatch
 from shared.clock import system_clock
 from shared.context.budget import check_budget
 from shared.context.tokens import load_counter
@@ -34,11 +37,13 @@ from shared.remembering.recaller import Recaller
 from shared.settings import Settings
 from shared.storage import open_store
 from shared.storage.contract import Store
+from shared.storage.deliveries import DeliveryRef
 from shared.storage.types import RunningPart
 from shared.summarising.batches import BatchParts, BatchRunner
 from shared.summarising.dispatch import Dispatcher
 from shared.summarising.job import SummaryJobs, SummaryParts
 from shared.summarising.single import Single
+from worker.courier import open_courier
 
 STORE_PATIENCE_SECONDS = 20.0
 STORE_CONNECTIONS = 64
@@ -72,6 +77,7 @@ class WorkerRuntime:
         self._base: Base | None = None
         self._turns: TurnRunner | None = None
         self._summaries: Summarising | None = None
+        self._courier: Courier | None = None
 
     def advance(self, ref: SessionRef, *, quarantine: bool) -> Advanced:
         """Run the session's next turn. Raises StoreError."""
@@ -106,6 +112,22 @@ class WorkerRuntime:
 
         return base.loop.call(Dispatcher(base.store, wake, wake_batch, self._settings.summaries_in_flight).run())
 
+    def deliver(self, ref: DeliveryRef) -> str:
+        """Make the next attempt of a delivery, if it is due. Raises StoreError."""
+        base = self.base()
+        with self._lock:
+            if self._courier is None:
+                self._courier = open_courier(base.store, self._settings, base.closing)
+        return base.loop.call(self._courier.deliver(ref))
+
+    def dispatch_callbacks(self) -> int:
+        """Wake workers for callbacks that are due; return for how many. Raises StoreError."""
+        base = self.base()
+        return base.loop.call(dispatch(base.store, self._wake_courier))
+
+    async def _wake_courier(self, ref: DeliveryRef) -> bool:
+        return await asyncio.to_thread(self.waker.deliver, ref)
+
     def reconcile(self, *, every: bool) -> Round:
         """Run one round of the reconciler. Raises StoreError."""
         base = self.base()
@@ -129,7 +151,7 @@ class WorkerRuntime:
             if self._base is not None:
                 self._base.loop.call(self._base.closing.aclose(), timeout=10)
                 self._base.loop.stop()
-                self._base = self._turns = self._summaries = None
+                self._base = self._turns = self._summaries = self._courier = None
 
     async def _open_base(self, loop: LoopThread) -> Base:
         closing = AsyncExitStack()
@@ -139,7 +161,8 @@ class WorkerRuntime:
         closing.callback(executor.shutdown, wait=False)
         publisher = self._adapters.make_publisher(self._app, self._settings)
         content = self._settings.events_include_content
-        return Base(loop, closing, store, Announcer(store, publisher, executor, include_content=content))
+        callbacks = CallbackDesk(store, self._wake_courier)
+        return Base(loop, closing, store, Announcer(store, publisher, executor, callbacks, include_content=content))
 
     def _summarising(self) -> Summarising:
         with self._lock:

@@ -11,6 +11,7 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from api.context_schemas import ContextView
 from api.problems import INVALID, Problem, ProblemDetails
+from api.routes.callbacks import callback_of
 from api.routes.common import PROBLEMS, answer, check_length, check_model, check_size, kept_attachments
 from api.schemas import ChatAccepted, ChatBody, ChatStatus, RequestPath, WaitQuery
 from api.services import services, tenant_store
@@ -39,7 +40,7 @@ def post_chat(body: ChatBody) -> Response:
     check_length("/message", body.message)
     check_size("/metadata", body.metadata, services().settings.max_metadata_bytes, "MAX_METADATA_BYTES")
     check_model("/model", body.model)
-    request_id, session_id = _accept(body, kept_attachments(body.attachments))
+    request_id, session_id = _accept(body, kept_attachments(body.attachments), callback_of(body.callback_url))
     services().waker.wake(SessionRef(g.tenant, session_id))
     status_url = f"/api/chat/{request_id}"
     accepted = ChatAccepted(
@@ -110,7 +111,7 @@ def get_context(path: RequestPath) -> Response:
     return answer(ContextView.of(context))
 
 
-def _accept(body: ChatBody, attachments: tuple[Attachment, ...]) -> tuple[str, str]:
+def _accept(body: ChatBody, attachments: tuple[Attachment, ...], callback: str | None) -> tuple[str, str]:
     serving, store = services(), tenant_store()
     bucket = bucket_of(g.tenant, body.customer_id)
     request_id = serving.ids.request(bucket)
@@ -131,6 +132,7 @@ def _accept(body: ChatBody, attachments: tuple[Attachment, ...]) -> tuple[str, s
         metadata=body.metadata,
         keyed=key is not None,
         attachments=attachments,
+        callback=callback,
     )
     return request_id, serving.call(store.accept(new, serving.ids.session(bucket)))
 
@@ -142,5 +144,6 @@ def _check_key(key: str) -> None:
 
 def _fingerprint(key: str, body: ChatBody) -> str:
     """Return a digest of the body that tells nothing of it to whoever does not know the key."""
-    canonical = json.dumps(body.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    asked = body.model_dump(mode="json", exclude=set() if body.callback_url else {"callback_url"})
+    canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     return hmac.new(f"{g.tenant}:{key}".encode(), canonical.encode(), hashlib.sha256).hexdigest()

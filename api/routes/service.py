@@ -21,6 +21,7 @@ FAMILIES = {
     "summary_fault": "Answers of the summariser that were no good summary, by what was wrong",
     "extraction": "What a model would remember, by what became of it; and its answers that could not be read, by why",
     "extraction_tokens": "Tokens of the model that reads conversations for memory entries, input and output",
+    "callback": "Callbacks: attempts delivered and failed, deliveries given up (dead) and replayed, endpoints stopped",
     "batch": "Sessions of batches of summaries, by what became of them",
 }
 

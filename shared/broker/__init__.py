@@ -10,8 +10,11 @@ from shared.broker.events import EventPublisher, Publisher
 from shared.broker.names import (
     ADVANCE,
     BATCH,
+    CALLBACKS,
     CHAT,
+    DELIVER,
     DISPATCH,
+    DISPATCH_CALLBACKS,
     EVENTS,
     MAINTENANCE,
     QUARANTINE,
@@ -26,8 +29,11 @@ from shared.broker.wake import Waker
 __all__ = [
     "ADVANCE",
     "BATCH",
+    "CALLBACKS",
     "CHAT",
+    "DELIVER",
     "DISPATCH",
+    "DISPATCH_CALLBACKS",
     "EVENTS",
     "MAINTENANCE",
     "QUARANTINE",

@@ -8,12 +8,15 @@ CHAT = "chat"
 QUARANTINE = "quarantine"
 MAINTENANCE = "maintenance"
 SUMMARIES = "summaries"
-QUEUES = (CHAT, QUARANTINE, MAINTENANCE, SUMMARIES)
+CALLBACKS = "callbacks"
+QUEUES = (CHAT, QUARANTINE, MAINTENANCE, SUMMARIES, CALLBACKS)
 
 ADVANCE = "customer_memory.advance_session"
 RECONCILE = "customer_memory.reconcile"
 SUMMARIZE = "customer_memory.summarize_session"
 BATCH = "customer_memory.advance_batch"
 DISPATCH = "customer_memory.dispatch_summaries"
+DELIVER = "customer_memory.deliver_callback"
+DISPATCH_CALLBACKS = "customer_memory.dispatch_callbacks"
 
 EVENTS = Exchange("customer-memory.events", type="topic", durable=True)

@@ -7,18 +7,20 @@ import time
 from celery import Celery
 
 from shared.broker.faults import faults_of
-from shared.broker.names import ADVANCE, BATCH, CHAT, QUARANTINE, SUMMARIES, SUMMARIZE
+from shared.broker.names import ADVANCE, BATCH, CALLBACKS, CHAT, DELIVER, QUARANTINE, SUMMARIES, SUMMARIZE
 from shared.ids import SessionRef
 from shared.rest import Rest
+from shared.storage.deliveries import DeliveryRef
 from shared.storage.types import RunningPart
 
 REST_SECONDS = 5.0
 LOOK_SECONDS = 2.0
+DELIVER_SECONDS = 60.0  # a delivery that no worker has taken by then is found again
 BATCH_SECONDS = 60.0  # a batch is woken in each round; what no worker has taken by then is not worth more
 
 
 class Waker:
-    """Publishes hints, by reference: that a session has work, or that its summary is due."""
+    """Publishes hints, by reference: that a session has work, that its summary is due, or a callback."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
@@ -41,6 +43,10 @@ class Waker:
     def advance_batch(self, which: RunningPart) -> bool:
         """Wake a worker for a part of a batch; return False when the broker is away."""
         return self._send(BATCH, SUMMARIES, which.tenant, which.batch_id, which.number, expires=BATCH_SECONDS)
+
+    def deliver(self, ref: DeliveryRef) -> bool:
+        """Wake a worker for a callback; return False when the broker is away."""
+        return self._send(DELIVER, CALLBACKS, str(ref), expires=DELIVER_SECONDS)
 
     def _send(self, task: str, queue: str, *arguments: object, expires: float | None = None) -> bool:
         if self._rest.lasts:

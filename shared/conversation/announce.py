@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from shared.callbacks.desk import CallbackDesk
 from shared.errors import StoreError, UnknownRequest
 from shared.events import envelope, routing_key
 from shared.models import ChatRequest
@@ -26,10 +27,22 @@ class Publisher(Protocol):
 
 
 class Announcer:
-    """Publishes outbox rows and strikes them, in this order: a crash between the two announces again."""
+    """Publishes outbox rows and strikes them, in this order: a crash between the two announces again.
 
-    def __init__(self, store: Store, publisher: Publisher, executor: Executor, *, include_content: bool) -> None:
+    A row that says where it is posted becomes a delivery first; the broker has no part in that.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        publisher: Publisher,
+        executor: Executor,
+        callbacks: CallbackDesk | None = None,
+        *,
+        include_content: bool,
+    ) -> None:
         self._store = store
+        self._callbacks = callbacks or CallbackDesk(store)
         self._publisher = publisher
         self._executor = executor
         self._include_content = include_content
@@ -46,6 +59,8 @@ class Announcer:
 
     async def _publish(self, row: OutboxRow) -> bool:
         try:
+            if row.callback is not None:
+                await self._callbacks.begin(row)
             events = [(routing_key(row), envelope(row, await self._content(row)))]
             await asyncio.get_running_loop().run_in_executor(self._executor, self._publisher.publish, events)
         except Exception as error:  # noqa: BLE001 - whatever failed, the row is safe in the outbox and comes back

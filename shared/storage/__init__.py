@@ -72,6 +72,7 @@ def limits_of(settings: Settings) -> Limits:
         memory_delay_ms=round(settings.memory_delay_seconds * 1000) if settings.remembers else 0,
         memory_threshold_tokens=settings.memory_threshold_tokens,
         index_bytes=settings.recall_index_kb * 1024,
+        delivery_retention_ms=round(settings.delivery_retention_hours * 3_600_000),
     )
 
 

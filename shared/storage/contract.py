@@ -16,6 +16,7 @@ from typing import Any, Protocol, Self
 from shared.ids import SessionRef
 from shared.models import AgentInstructions, ChatRequest, MemoryEntry, Message, Scope, Session
 from shared.storage.access import AccessKeys
+from shared.storage.deliveries import Deliveries, DueDeliveries
 from shared.storage.types import (
     NO_FACTS,
     Calibrated,
@@ -262,13 +263,15 @@ class Counters(Protocol):
         """Return all counts by name."""
 
 
-class TenantStore(Turns, Sessions, Memories, Summaries, RecallIndex, Customers, Batches, Counters, Protocol):
+class TenantStore(
+    Turns, Sessions, Memories, Summaries, RecallIndex, Customers, Batches, Deliveries, Counters, Protocol
+):
     """All records of one tenant, and no other's."""
 
     tenant: str
 
 
-class Store(Protocol):
+class Store(DueDeliveries, Protocol):
     """The deployment's store."""
 
     async def __aenter__(self) -> Self:

@@ -12,8 +12,12 @@ from shared.models import Session
 
 def session_cursor(last: Session) -> str:
     """Return what leads to the sessions after `last`."""
-    text = f"{to_ms(last.created_at)} {last.id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return place_cursor(to_ms(last.created_at), last.id)
+
+
+def place_cursor(milliseconds: int, identifier: str) -> str:
+    """Return what leads to what began before this; `read_session_cursor` reads it."""
+    return base64.urlsafe_b64encode(f"{milliseconds} {identifier}".encode()).decode().rstrip("=")
 
 
 def read_session_cursor(cursor: str) -> tuple[int, str]:

@@ -20,6 +20,7 @@ _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ACCESS_KEYS = "cm:keys"
 BUCKETS = "cm:buckets"
 CALIBRATION = "cm:calibration"
+CALLBACKS = "cm:callbacks"
 RUNNING = "cm:batches:running"
 FLIGHTS = "cm:summaries:flights"
 FINISHED_CHANNEL = "cm:finished"
@@ -64,6 +65,11 @@ def batches_key(tenant: str) -> str:
 def counts_key(tenant: str) -> str:
     """Return the key of a tenant's counts."""
     return f"cm:t:{tenant}:counts"
+
+
+def deliveries_key(tenant: str, status: str) -> str:
+    """Return the key of the list of a tenant's deliveries that stand so."""
+    return f"cm:t:{tenant}:deliveries:{status}"
 
 
 def idempotency_key(tenant: str, key: str) -> str:

@@ -50,7 +50,7 @@ NUMBERS: Final = frozenset(
 OWN: Final = frozenset(
     {
         *("alone", "claimed", "committed", "deaths", "due_at", "due_pk", "ends", "parked", "pieces"),
-        *("pk", "quarantined", "row", "sk", "ttl"),
+        *("delivery", "pk", "quarantined", "row", "sk", "ttl"),
     }
 )
 # Fields of a summary job. One in flight is not moved; the other store makes it due again, and its recall index anew.

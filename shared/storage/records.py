@@ -75,6 +75,7 @@ def request_fields(new: NewRequest) -> Fields:
             "model": new.model,
             "metadata": dump(new.metadata),
             "keyed": 1 if new.keyed else None,
+            "callback": new.callback,
             "attachments": _told(new.attachments) if new.attachments else None,
         }
     )
@@ -154,6 +155,7 @@ def request(identifier: str, record: Mapping[str, Any]) -> ChatRequest:
         message=record["message"],
         model=record.get("model"),
         metadata=json.loads(record.get("metadata", "{}")),
+        callback=record.get("callback"),
         attachments=_ATTACHMENTS.validate_json(record.get("attachments", "[]")),
         accepted_at=from_ms(int(record["accepted"])),
         deadline_at=from_ms(int(record["deadline"])),
@@ -261,6 +263,7 @@ def row(raw: str, bucket: str) -> OutboxRow:
         at=from_ms(int(kept["at"])),
         request_id=kept.get("request"),
         metadata=json.loads(kept.get("metadata") or "{}"),
+        callback=kept.get("callback"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from shared.ids import SessionRef
 from shared.models import (
@@ -53,6 +53,7 @@ class Limits:
     memory_delay_ms: int = 0
     memory_threshold_tokens: int = 0
     index_bytes: int = 1_048_576
+    delivery_retention_ms: int = 7 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,9 @@ class NewSession:
     model: str | None = None
     compression_strategy: Strategy | None = None
     token_budget: TokenBudget | None = None
+
+
+OF_TENANT: Final = "tenant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class NewRequest:
     metadata: Metadata = field(default_factory=dict)
     keyed: bool = False
     attachments: tuple[Attachment, ...] = ()
+    callback: str | None = None
+    """Where its result is posted: an address, or OF_TENANT, the tenant's own as it is by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +227,8 @@ class OutboxRow:
     at: datetime
     request_id: str | None = None
     metadata: Metadata = field(default_factory=dict)
+    callback: str | None = None
+    """Where it is posted besides; see `NewRequest.callback`."""
 
 
 @dataclass(frozen=True, slots=True)

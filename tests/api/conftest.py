@@ -28,7 +28,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory, server: Valkey) -> Iterator[
     """Web, simulator, workers and beat. A key is made before any test, so every request needs one."""
     folder = tmp_path_factory.mktemp("api")
     # Empty: whatever the machine's environment holds, no request leaves it.
-    stack = Stack(folder, server, RECONCILE_SECONDS="0.5", LEASE_SECONDS="6", ANTHROPIC_API_KEY="", HOST="")
+    callbacks = {
+        "SECRET_KEY": secrets.token_hex(32),
+        "CALLBACK_ALLOW_HTTP": "true",
+        "CALLBACK_ALLOWED_CIDRS": "127.0.0.1/32",
+        "CALLBACK_TIMEOUT_SECONDS": "3",
+    }
+    quick = {"RECONCILE_SECONDS": "0.5", "LEASE_SECONDS": "6", "ANTHROPIC_API_KEY": "", "HOST": ""}
+    stack = Stack(folder, server, None, **quick, **callbacks)
     make_key(stack, "first")
     try:
         stack.start_all()

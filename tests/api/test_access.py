@@ -44,6 +44,15 @@ DOORS = {
     ("GET", "/api/chat/<request_id>/events"): Door(404),
     ("GET", "/api/chat/<request_id>/receipt"): Door(404),
     ("GET", "/api/chat/<request_id>/context"): Door(404),
+    ("GET", "/api/callbacks"): Door(200),
+    ("PUT", "/api/callbacks"): Door(200, {"url": "http://127.0.0.1/"}),
+    ("DELETE", "/api/callbacks"): Door(204),
+    ("POST", "/api/callbacks/secret"): Door(201, {}),
+    ("POST", "/api/callbacks/resume"): Door(200, {"url": "http://127.0.0.1/"}),
+    ("GET", "/api/deliveries"): Door(200),
+    ("GET", "/api/deliveries/<delivery_id>"): Door(404),
+    ("POST", "/api/deliveries/<delivery_id>/replay"): Door(404),
+    ("POST", "/api/deliveries/replay"): Door(202, {"since": "2026-01-01T00:00:00Z"}),
     ("GET", "/api/sessions"): Door(200, params=OF_CUSTOMER),
     ("POST", "/api/sessions"): Door(201, OF_CUSTOMER),
     ("GET", "/api/sessions/<session_id>"): Door(404),
@@ -111,9 +120,8 @@ class House:
         ]
 
     def _fill(self, text: str) -> str:
-        known = {"<session_id>": self.session_id, "<request_id>": self.request_id, "<seq>": "1"} | {
-            "<anything:customer_id>": CUSTOMER
-        }
+        known = {"<session_id>": self.session_id, "<request_id>": self.request_id, "<seq>": "1"}
+        known |= {"<delivery_id>": f"evt_{self.request_id}", "<anything:customer_id>": CUSTOMER}
         for name, value in known.items():
             text = text.replace(name, value)
         return text
@@ -124,7 +132,9 @@ def house(stack: Stack) -> Iterator[House]:
     with Caller(stack, "house", make_key(stack, "house")) as owner:
         owner.http.put("/api/agent", json={"instructions": f"{CANARY}. Be brief."})
         owner.remember(CUSTOMER, "delivery", CANARY, scope="preference")
-        result = owner.ask(f"{CANARY}!", customerId=CUSTOMER, metadata={"note": CANARY})
+        owner.http.post("/api/callbacks/secret", json={})
+        named = {"metadata": {"note": CANARY}, "callbackUrl": f"http://127.0.0.1:9/{CANARY}"}
+        result = owner.ask(f"{CANARY}!", customerId=CUSTOMER, **named)
         yield House(owner, result["sessionId"], result["requestId"])
 
 

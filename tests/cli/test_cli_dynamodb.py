@@ -170,6 +170,7 @@ def test_up_embeds_no_store(moto: Moto) -> None:
         "quarantine",
         "maintenance",
         "summaries",
+        "callbacks",
         "beat",
     }
     assert (plan.record.redis_url, plan.record.broker_url) == (None, None)

@@ -56,6 +56,7 @@ def test_a_store_that_is_well() -> None:
     assert findings["workers"]["state"] == "warn"
     assert "chat, maintenance, quarantine" in findings["workers"]["text"]
     assert findings["claude"]["state"] == "warn"
+    assert findings["callbacks"]["state"] == "warn"
     assert findings["service"]["state"] == "warn"
 
 

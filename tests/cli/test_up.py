@@ -29,7 +29,7 @@ KEEPING = {
     "save": "",
     "bind": "127.0.0.1",
 }
-SERVICES = {"simulator", "web", "chat", "quarantine", "maintenance", "summaries", "beat"}
+SERVICES = {"simulator", "web", "chat", "quarantine", "maintenance", "summaries", "callbacks", "beat"}
 
 
 def _ready(running: Running, **env: str) -> Process:

@@ -28,6 +28,7 @@ LASTING = (
     ":sumdue",
     "cm:summaries:flights",
     "cm:batches:running",
+    ":callbacks",
 )
 
 

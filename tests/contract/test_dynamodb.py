@@ -8,6 +8,7 @@ import pytest
 
 from tests.contract.batches import BatchContract
 from tests.contract.context import ContextContract
+from tests.contract.deliveries import DeliveryContract
 from tests.contract.dynamodb_desk import make_desk
 from tests.contract.entries import EntryContract
 from tests.contract.entry_races import EntryRaceContract
@@ -89,3 +90,7 @@ class TestRetention(RetentionContract):
 
 class TestForEver(ForEverContract):
     """What is kept where there is no retention."""
+
+
+class TestDeliveries(DeliveryContract):
+    """Callbacks."""

@@ -9,6 +9,7 @@ import pytest
 
 from tests.contract.batches import BatchContract
 from tests.contract.context import ContextContract
+from tests.contract.deliveries import DeliveryContract
 from tests.contract.entries import EntryContract
 from tests.contract.entry_races import EntryRaceContract
 from tests.contract.erasure import ErasureContract
@@ -81,3 +82,7 @@ class TestRetention(RetentionContract):
 
 class TestForEver(ForEverContract):
     """What is kept where there is no retention."""
+
+
+class TestDeliveries(DeliveryContract):
+    """Callbacks."""

@@ -23,7 +23,7 @@ from tests.support.waiting import wait_for
 
 SESSIONS = 10
 MESSAGES = 6
-ROLES = ("chat", "quarantine", "maintenance", "summaries", "beat")
+ROLES = ("chat", "quarantine", "maintenance", "summaries", "callbacks", "beat")
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_the_doctor_names_a_queue_on_rabbitmq_that_is_not_as_ours(rabbitmq: Rabb
     def look() -> Report:
         return transport_of(settings).look(app, settings)
 
-    assert (look().amiss, look().fatal) == ("no queue yet: chat, quarantine, maintenance, summaries", False)
+    assert (look().amiss, look().fatal) == ("no queue yet: chat, quarantine, maintenance, summaries, callbacks", False)
     with Connection(rabbitmq.url) as connection:
         Queue("chat", durable=True)(connection.default_channel).queue_declare()
     assert (look().amiss, look().fatal) == ("not a quorum queue as ours: chat", True)

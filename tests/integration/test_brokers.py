@@ -183,7 +183,7 @@ async def test_the_doctor_finds_the_broker_well(stack: Stack) -> None:
 
 
 def test_every_role_ends_when_told_to(stack: Stack) -> None:
-    for role in ("beat", "summaries", "maintenance", "quarantine", "chat"):
+    for role in ("beat", "callbacks", "summaries", "maintenance", "quarantine", "chat"):
         assert stack.kill(role, signal.SIGTERM) == 0, role
         stack.start(role, "worker", role)
     assert stack.chat("Still there?", customerId="last").status_code == 200

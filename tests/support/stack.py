@@ -97,14 +97,14 @@ class Stack:
 
     def start_all(self) -> None:
         """Start every process of a deployment."""
-        for role in ("chat", "quarantine", "maintenance", "summaries", "beat"):
+        for role in ("chat", "quarantine", "maintenance", "summaries", "callbacks", "beat"):
             self.start(role, "worker", role)
         self.start_web()
         self.wait_worker("chat", "maintenance")
 
     def start_healer(self) -> None:
         """Start one worker for everything but chat, quarantine and maintenance, and a beat."""
-        arguments = ("--pool=threads", "--concurrency=20", "--queues=quarantine,maintenance,summaries")
+        arguments = ("--pool=threads", "--concurrency=20", "--queues=quarantine,maintenance,summaries,callbacks")
         self.start("healer", "tests.support.all_queues", *arguments)
         self.start("beat", "worker", "beat")
 

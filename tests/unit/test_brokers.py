@@ -27,7 +27,7 @@ from tests.support.moto import REGION, Moto, TopicLog
 from tests.unit.test_rules import ROW
 
 SQS = {"redis_url": "redis://h", "broker_url": "sqs://", "aws_region": REGION}
-URLS = "chat=http://q/chat,quarantine=http://q/quarantine,maintenance=http://q/maintenance,summaries=http://q/summaries"
+URLS = "chat=http://q/chat,quarantine=http://q/quarantine,maintenance=http://q/maintenance,summaries=http://q/summaries,callbacks=http://q/callbacks"
 
 
 def settings_of(broker: str = "sqs://", **more: Any) -> Settings:
@@ -57,7 +57,7 @@ def on_moto(moto: Moto) -> Settings:
         ({**SQS, "event_queues": "crm=acme.#"}, "EVENT_QUEUES cannot be had on SQS, which routes nothing; make an SNS"),
         (
             {**SQS, "sqs_queue_urls": "chat=http://q"},
-            "SQS_QUEUE_URLS must name each of chat, quarantine, maintenance, summaries",
+            "SQS_QUEUE_URLS must name each of chat, quarantine, maintenance, summaries, callbacks",
         ),
         ({**SQS, "sqs_queue_urls": URLS.replace("http://q/chat", "")}, "SQS_QUEUE_URLS must name each of"),
         ({**SQS, "sqs_queue_prefix": "so.so"}, "SQS_QUEUE_PREFIX:"),
@@ -190,15 +190,15 @@ def test_the_doctor_tells_of_queues_on_sqs_that_cannot_serve(moto: Moto, on_moto
     def amiss() -> str:
         return transport_of(settings).look(app, settings).amiss
 
-    assert amiss() == "no queue yet: chat, quarantine, maintenance, summaries"
+    assert amiss() == "no queue yet: chat, quarantine, maintenance, summaries, callbacks"
     urls = [
         client.create_queue(QueueName=f"doctor-{name}")["QueueUrl"]
-        for name in ("chat", "quarantine", "maintenance", "summaries")
+        for name in ("chat", "quarantine", "maintenance", "summaries", "callbacks")
     ]
-    assert amiss() == "visibility timeout below the longest turn: chat, quarantine, maintenance, summaries"
+    assert amiss() == "visibility timeout below the longest turn: chat, quarantine, maintenance, summaries, callbacks"
     for url in urls:
         client.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "3600"})
-    assert amiss() == "no dead-letter queue behind: chat, quarantine, maintenance, summaries"
+    assert amiss() == "no dead-letter queue behind: chat, quarantine, maintenance, summaries, callbacks"
     policy = json.dumps(
         {"deadLetterTargetArn": "arn:aws:sqs:eu-central-1:123456789012:doctor-chat", "maxReceiveCount": 3}
     )

@@ -111,8 +111,8 @@ def test_only_workers_take_tasks_and_publish_and_beat_knows_no_table(resources: 
     assert hearing <= _actions(resources, "WorkerPolicy")
     assert _actions(resources, "BeatPolicy") == {"sqs:GetQueueAttributes", "sqs:SendMessage"}
     assert {name: _queues(resources, name, "sqs:SendMessage") for name in ROLES} == {
-        "WebPolicy": {"chat", "summaries"},
-        "WorkerPolicy": {"chat", "quarantine", "summaries"},
+        "WebPolicy": {"chat", "summaries", "callbacks"},
+        "WorkerPolicy": {"chat", "quarantine", "summaries", "callbacks"},
         "BeatPolicy": {"maintenance"},
     }
 

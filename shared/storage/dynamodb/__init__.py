@@ -11,6 +11,7 @@
                               did/<message>           that a message was recorded, for asking again
     t/<tenant>/req/<request>  request                 a request's record; what is too long for it: text/<n>,
                                                       outcome/<n>, receipt/<n>
+                              delivery                where its result is posted, and what came of that
                               listen  delta/<token>/<offset>
     t/<tenant>/cus/<customer> conv/<hash>             the session a conversation is bound to
                               memory                  how many entries there are
@@ -26,6 +27,7 @@
     t/<tenant>/agent          agent, v/<version>      the tenant's instructions
     outbox/<shard>            <event>                 a row to announce
     keys                      <key id>                an API key
+    callbacks                 <tenant>                a tenant's account of callbacks
     calibration               <name>                  what was learned of a model's tokens
     flights                   <tenant>/<session>      a summary job that was launched
     t/<tenant>/batch/<batch>  <number>[/<n>]          a part of a batch of summaries
@@ -40,10 +42,12 @@ stand in a key are its last component, or hold no slash, so no two records share
     due       wake/<shard>                         wake time    sessions that wait
               outbox/<shard>                       next try     rows to announce
               sum/<shard>                          when         sessions whose summary may be due: lazy
+              callbacks/<shard>                    when         deliveries to be made
               retain/<shard>                       its end      what is past its retention, half deleted or half erased
               feed/<n>, listen                     when         requests that changed; replies somebody listens to
     customer  <tenant>/<customer>                  began        a customer's sessions
     tenant    <tenant>                             began        a tenant's sessions
+              <tenant>/callbacks/<status>          began        its deliveries that stand so
 
 Start reading at `turns` (the path of a request), `scheduling` (when a summary is due) or `client` (asking DynamoDB).
 """

@@ -14,6 +14,7 @@ from typing import Any, Final
 from shared.errors import StoreUnavailable, UnknownSession
 from shared.ids import bucket_in
 from shared.models import Failure
+from shared.storage import records
 from shared.storage.dynamodb.actions import ABSENT, Action, Item, check, delete, put, query, update
 from shared.storage.dynamodb.base import DELETED, HEAD, INBOX, LEASE, SUMMARY, is_gone
 from shared.storage.dynamodb.client import ConditionFailed
@@ -22,6 +23,7 @@ from shared.storage.dynamodb.inbox import RECORDED
 from shared.storage.dynamodb.index_items import IndexItems
 from shared.storage.dynamodb.reading import FIRST_MESSAGE
 from shared.storage.dynamodb.schema import (
+    DELIVERY,
     conversation_key,
     customer_key,
     digest_place_sk,
@@ -186,7 +188,8 @@ class DynamoRemoval(DynamoSessions, IndexItems, DynamoEntries):
             return
         event = f"evt_{request_id}"
         row = self._event("chat.reply.failed", session_id, customer, event, now, request_id)
-        row["metadata"] = record.get("metadata") if customer else None
+        if customer:
+            row |= records.known({"metadata": record.get("metadata"), "callback": record.get("callback")})
         ends = now + self._limits.request_retention_ms
         failed = update(
             key,
@@ -207,7 +210,8 @@ class DynamoRemoval(DynamoSessions, IndexItems, DynamoEntries):
         )
         with suppress(ConditionFailed):  # an earlier removal, cut off, came this far
             await self._client.transact([failed, self._announced(session_id[4:6], row, now)])
-        await self._client.delete_many(item for item in await self._parts(request_id) if item["sk"] != "request")
+        kept = {key["sk"], DELIVERY}
+        await self._client.delete_many(item for item in await self._parts(request_id) if item["sk"] not in kept)
 
     async def _remove_requests(self, request_ids: Sequence[str], session_id: str) -> None:
         """Remove finished requests; of one that an idempotency key leads to, keep that it was accepted."""

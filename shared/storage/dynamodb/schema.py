@@ -16,6 +16,7 @@ RUNNING: Final = "running"
 # Beside a customer's memory: that they are being erased; and which sessions are theirs, which no index is late to tell.
 ERASING: Final = "~erasing"
 SESSIONS: Final = "l/"
+DELIVERY: Final = "delivery"  # a part of a request
 
 # What the service asks of DynamoDB; its permissions need no more.
 OPERATIONS: Final = (

@@ -10,12 +10,14 @@ from typing import Final, Self
 from shared.clock import Clock, from_ms, system_clock
 from shared.ids import SessionRef
 from shared.storage.access import AccessKeys
+from shared.storage.deliveries import DeliveryRef
 from shared.storage.dynamodb.access import DynamoVault
 from shared.storage.dynamodb.actions import ABSENT, put, query
 from shared.storage.dynamodb.address import Address
 from shared.storage.dynamodb.batches import DynamoBatches, running
 from shared.storage.dynamodb.client import Client, ConditionFailed
 from shared.storage.dynamodb.counters import DynamoCounters
+from shared.storage.dynamodb.deliveries import DueCallbacks, DynamoDeliveries
 from shared.storage.dynamodb.due import DueWork
 from shared.storage.dynamodb.erasure import DynamoErasure
 from shared.storage.dynamodb.feeds import FINISHED, LISTEN, follow
@@ -31,7 +33,9 @@ DAY_MS: Final = 86_400_000
 SWEEP_SECONDS: Final = 60.0
 
 
-class DynamoTenantStore(DynamoErasure, Sweep, DynamoRedaction, DynamoMemories, DynamoBatches, DynamoCounters):
+class DynamoTenantStore(
+    DynamoErasure, Sweep, DynamoRedaction, DynamoMemories, DynamoBatches, DynamoDeliveries, DynamoCounters
+):
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
 
 
@@ -44,6 +48,7 @@ class DynamoStore:
         self._client = client
         self._due = DueWork(client, limits)
         self._summaries = SummaryWork(client, limits)
+        self._callbacks = DueCallbacks(client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -95,6 +100,14 @@ class DynamoStore:
     async def running_parts(self) -> list[RunningPart]:
         """See `Store.running_parts`."""
         return await running(self._client)
+
+    async def due_deliveries(self, bucket: str, limit: int) -> list[DeliveryRef]:
+        """See `DueDeliveries.due_deliveries`."""
+        return await self._callbacks.due(bucket, limit)
+
+    async def callback_tenants(self) -> list[str]:
+        """See `DueDeliveries.callback_tenants`."""
+        return await self._callbacks.tenants()
 
     async def now(self) -> datetime:
         """See `Store.now`."""

@@ -182,7 +182,7 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
         kind = "chat.reply.completed" if outcome.result else "chat.reply.failed"
         return self._event(
             kind, claim.ref.session_id, claim.request.customer_id, f"evt_{claim.request.id}", now, claim.request.id
-        ) | {"metadata": records.dump(claim.request.metadata)}
+        ) | records.known({"metadata": records.dump(claim.request.metadata), "callback": claim.request.callback})
 
     def _event(
         self, kind: str, session_id: str, customer: str, event: str, now: int, request: str | None = None

@@ -16,12 +16,14 @@ from shared.clock import Clock, from_ms, system_clock
 from shared.ids import SessionRef, all_buckets
 from shared.storage import records
 from shared.storage.access import AccessKeys
+from shared.storage.deliveries import DeliveryRef
 from shared.storage.keys import BUCKETS, CALIBRATION, FINISHED_CHANNEL, LISTEN_CHANNEL, erasing_key, wake_key
 from shared.storage.redis.access import RedisVault
 from shared.storage.redis.batches import RedisBatches, running
 from shared.storage.redis.client import Client, connect
 from shared.storage.redis.counters import RedisCounters
 from shared.storage.redis.customers import RedisCustomers
+from shared.storage.redis.deliveries import DueWork, RedisDeliveries
 from shared.storage.redis.indexes import RedisIndexes
 from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.memories import RedisMemories
@@ -46,6 +48,7 @@ class RedisTenantStore(
     RedisIndexes,
     RedisCustomers,
     RedisBatches,
+    RedisDeliveries,
     RedisCounters,
 ):
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
@@ -60,6 +63,7 @@ class RedisStore:
         self._client = client
         self._marks = BucketMarks(client)
         self._summaries = SummaryWork(client, limits)
+        self._callbacks = DueWork(client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -127,6 +131,14 @@ class RedisStore:
     async def running_parts(self) -> list[RunningPart]:
         """See `Store.running_parts`."""
         return await running(self._client)
+
+    async def due_deliveries(self, bucket: str, limit: int) -> list[DeliveryRef]:
+        """See `DueDeliveries.due_deliveries`."""
+        return await self._callbacks.due(bucket, limit)
+
+    async def callback_tenants(self) -> list[str]:
+        """See `DueDeliveries.callback_tenants`."""
+        return await self._callbacks.tenants()
 
     async def now(self) -> datetime:
         """See `Store.now`."""

@@ -11,4 +11,5 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', wake_key, '-inf', now, 'LIMI
   local suspect = state[1] == '1' or (state[2] and state[2] ~= '')
   found[#found + 1] = { member, suspect and 1 or 0 }
 end
-return { 'overdue', found, redis.call('ZCARD', wake_key) + redis.call('ZCARD', outbox_due_key) + redis.call('ZCARD', erasing_key) }
+return { 'overdue', found, redis.call('ZCARD', wake_key) + redis.call('ZCARD', outbox_due_key)
+  + redis.call('ZCARD', callbacks_key) + redis.call('ZCARD', erasing_key) }

@@ -8,6 +8,7 @@ local outbox_key = base .. 'outbox'
 local outbox_due_key = base .. 'outbox:due'
 local summaries_key = base .. 'sumdue'
 local erasing_key = base .. 'erasing'
+local callbacks_key = base .. 'callbacks'
 
 local function session_key(id, part)
   return root .. 'ses:' .. id .. (part and ':' .. part or '')
@@ -141,7 +142,8 @@ local function add_row(kind, id, head, event, request, first_try)
   local row = { id = event, type = kind, tenant = P.tenant, session = id, customer = head.customer, at = now }
   if request then
     row.request = request
-    row.metadata = redis.call('HGET', request_key(request), 'metadata') or nil
+    local kept = redis.call('HMGET', request_key(request), 'metadata', 'callback')
+    row.metadata, row.callback = kept[1] or nil, kept[2] or nil
   end
   local raw = cjson.encode(row)
   redis.call('HSET', outbox_key, event, raw)

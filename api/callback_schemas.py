@@ -1,0 +1,160 @@
+"""What the routes of callbacks and deliveries take and give, and what a receiver is sent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, RootModel, StringConstraints
+
+from api.schemas import Asked, Cursor, Limit, Past
+from shared.callbacks.account import Account
+from shared.callbacks.delivery import Attempt, Delivery
+from shared.models import Failure, Metadata, Model, Result
+from shared.storage.deliveries import DeliveryStatus
+
+Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class CallbacksBody(Asked):
+    """Where results are posted that name no address themselves."""
+
+    url: Url = Field(description="https:// address, reachable from the internet")
+
+
+class SecretBody(Asked):
+    """How a new secret takes over."""
+
+    overlap_hours: float = Field(24, ge=0, le=168, description="how long the secret before signs beside it")
+
+
+class ResumeBody(Asked):
+    """An endpoint that answered 410, and is to be asked again."""
+
+    url: Url = Field(description="its address; what follows `?` does not matter")
+
+
+class SecretView(Model):
+    """A secret, without its text."""
+
+    created_at: datetime
+    valid_until: datetime | None = Field(None, description="absent: until another is made")
+
+
+class StoppedView(Model):
+    """An endpoint that answered 410 Gone."""
+
+    url: str = Field(description="its address, without a query")
+    since: datetime
+
+
+class CallbacksView(Model):
+    """A tenant's callbacks. `secret` is told once, in the answer to what made it."""
+
+    url: str | None = None
+    secrets: list[SecretView] = Field(description="the current one first")
+    stopped: list[StoppedView] = Field(description="endpoints that nothing is posted to until they are resumed")
+    secret: str | None = None
+
+    @classmethod
+    def of(cls, account: Account, secret: str | None = None) -> CallbacksView:
+        """Return what callers see of an account."""
+        return cls(
+            url=account.url,
+            secrets=[SecretView(created_at=each.created_at, valid_until=each.valid_until) for each in account.secrets],
+            stopped=[StoppedView(url=url, since=since) for url, since in account.stopped.items()],
+            secret=secret,
+        )
+
+
+class DeliveriesQuery(Asked):
+    """Which deliveries."""
+
+    status: DeliveryStatus | None = None
+    request_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class DeliveryPath(BaseModel):
+    """A delivery in a path."""
+
+    delivery_id: EventId
+
+
+class DeliveryView(Model):
+    """A delivery: the event's id, and so its `webhook-id`."""
+
+    id: str
+    request_id: str
+    session_id: str
+    type: str
+    status: DeliveryStatus
+    url: str | None = Field(None, description="absent: the tenant's own, as it is when it is posted")
+    created_at: datetime
+    due_at: datetime | None = Field(None, description="when it is tried next")
+    tries: int = Field(description="attempts since it began, or was replayed")
+    reason: str | None = Field(None, description="why it was given up")
+    attempts: list[Attempt] = Field(description="the last 20, oldest first")
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> DeliveryView:
+        """Return what callers see of a delivery."""
+        told = delivery.model_dump(include=set(cls.model_fields) - {"id", "attempts"})
+        return cls(id=delivery.id, attempts=list(delivery.attempts), **told)
+
+
+class DeliveryList(RootModel[list[DeliveryView]]):
+    """Deliveries."""
+
+
+class ReplayBody(Asked):
+    """Which deliveries to begin anew."""
+
+    since: Past = Field(description="those that began then or later")
+    status: DeliveryStatus = "dead"
+    cursor: Cursor | None = Field(None, description="where the answer before ended")
+
+
+class ReplayView(Model):
+    """How many were begun anew; `cursor`: there are more, ask again with it."""
+
+    replayed: int
+    cursor: str | None = None
+
+
+class CallbackData(Model):
+    """What a callback is about."""
+
+    session_id: str
+    customer_id: str
+    request_id: str
+    result_url: str
+    metadata: Metadata = Field(default_factory=dict)
+    result: Result | None = None
+    failure: Failure | None = None
+
+
+class CallbackEvent(Model):
+    """What is posted: a CloudEvent, with its content."""
+
+    specversion: Literal["1.0"]
+    id: str
+    source: str
+    type: Literal["chat.reply.completed", "chat.reply.failed"]
+    subject: str
+    time: datetime
+    datacontenttype: Literal["application/json"]
+    data: CallbackData
+
+
+def request_id_of(delivery_id: str) -> str:
+    """Return the request of a delivery."""
+    return delivery_id.removeprefix("evt_")
+
+
+def event_schemas() -> dict[str, Any]:
+    """Return the schemas of what is posted, by name."""
+    schema = CallbackEvent.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), "CallbackEvent": schema}

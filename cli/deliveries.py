@@ -1,0 +1,112 @@
+"""`customer-memory deliveries`: what became of callbacks, and posting them again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+
+from cli.http import Api
+from cli.options import service_options
+from cli.rundir import find_url
+from shared.errors import CustomerMemoryError
+from shared.settings import load_settings
+from shared.storage.deliveries import STATUSES
+
+COLOURS: Final = {"pending": "yellow", "delivered": "green", "dead": "red"}
+PATH: Final = "/api/deliveries"
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print what the API answers.")
+
+
+@click.group(epilog="What becomes of callbacks: docs/how-to/receive-callbacks.md")
+def deliveries() -> None:
+    """Look at deliveries of callbacks, and post them again."""
+
+
+@deliveries.command(name="list")
+@click.option("--status", type=click.Choice(STATUSES), help="Those that stand so only.")
+@click.option("--request", "request_id", help="That of this request only.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 200), help="How many at most.")
+@as_json_option
+@service_options
+def list_deliveries(
+    status: str | None, request_id: str | None, limit: int, *, as_json: bool, url: str | None, key: str | None
+) -> None:
+    """Show deliveries, the one that began last first."""
+    asked = {"limit": str(limit), "status": status, "requestId": request_id}
+    found = _call(url, key, "GET", PATH, query={name: value for name, value in asked.items() if value})["items"]
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    for each in found:
+        _line(each)
+
+
+@deliveries.command
+@click.argument("delivery_id")
+@as_json_option
+@service_options
+def show(delivery_id: str, *, as_json: bool, url: str | None, key: str | None) -> None:
+    """Show a delivery with its attempts."""
+    found = _call(url, key, "GET", f"{PATH}/{delivery_id}")
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    _line(found)
+    for attempt in found["attempts"]:
+        told = attempt.get("error") or f"answered {attempt['status']}"
+        click.echo(f"  {attempt['at'][:19]}  {told}, {attempt['durationMs']} ms")
+
+
+@deliveries.command
+@click.argument("delivery_id", required=False)
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]),
+    help="All that began then or later, in UTC.",
+)
+@click.option("--status", type=click.Choice(STATUSES), default="dead", show_default=True, help="With --since: those.")
+@service_options
+def replay(delivery_id: str | None, since: datetime | None, status: str, *, url: str | None, key: str | None) -> None:
+    """Post DELIVERY_ID again, or with --since all that were given up."""
+    if (delivery_id is None) == (since is None):
+        raise click.UsageError("name one delivery, or --since")
+    if since is None:
+        _line(_call(url, key, "POST", f"{PATH}/{delivery_id}/replay"))
+        return
+    body: dict[str, Any] | None = {"since": since.replace(tzinfo=UTC).isoformat(), "status": status}
+    replayed = 0
+    while body is not None:
+        found = _call(url, key, "POST", f"{PATH}/replay", body=body)
+        replayed += found["replayed"]
+        body = {**body, "cursor": found["cursor"]} if "cursor" in found else None
+    click.echo(f"{replayed} are posted again")
+
+
+def _line(found: dict[str, Any]) -> None:
+    state = click.style(found["status"].ljust(9), fg=COLOURS[found["status"]])
+    told = found.get("reason") or (f"due {found['dueAt'][:19]}" if "dueAt" in found else "")
+    where = found.get("url", "the tenant's address")
+    click.echo(f"{state}  {found['id']}  tries: {found['tries']}  {where}  {told}".rstrip())
+
+
+def _call(
+    url: str | None,
+    key: str | None,
+    method: str,
+    path: str,
+    *,
+    query: dict[str, str] | None = None,
+    body: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    async def ask() -> dict[str, Any]:
+        async with Api(find_url(load_settings(), url), key) as api:
+            answer = await api.call(method, path, query=query, body=body)
+        if not answer.ok:
+            raise CustomerMemoryError(answer.problem)
+        return answer.body
+
+    return asyncio.run(ask())

@@ -1,0 +1,125 @@
+"""A delivery: one result on its way to one address, what was tried, and what becomes of it. Pure; the store keeps it.
+
+pending ──2xx──▶ delivered
+   │  ▲
+   │  └── replayed, from either end
+   └──▶ dead: ten attempts failed, the receiver said 410, there is nowhere to send it, or it grew too old
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final, Self
+
+from pydantic import Field
+
+from shared.callbacks.schedule import Random, wait_after
+from shared.models import Model
+from shared.storage.deliveries import DeliveryFacts, DeliveryStatus, KeptDelivery
+from shared.storage.types import OF_TENANT, OutboxRow
+
+ATTEMPTS_TOLD: Final = 20
+# Longer than the schedule with its jitter, and the rests of a circuit; Retry-After may stretch it no further.
+OLDEST: Final = timedelta(days=4)
+
+
+class Attempt(Model):
+    """One attempt: when, with which status or error, and how long it took."""
+
+    at: datetime
+    status: int | None = None
+    error: str | None = None
+    duration_ms: int
+
+
+class Delivery(Model):
+    """A delivery as kept, beside its request. `url` None: the tenant's address, as it is by then."""
+
+    request_id: str
+    session_id: str
+    type: str
+    at: datetime = Field(description="when the request ended")
+    url: str | None = None
+    status: DeliveryStatus = "pending"
+    created_at: datetime
+    began_at: datetime = Field(description="when it began, or was last replayed")
+    due_at: datetime | None = None
+    leased_until: datetime | None = None
+    holder: str | None = Field(None, description="whose lease it was last: two that lease in one moment differ")
+    tries: int = Field(0, description="attempts since it began, or was last replayed")
+    attempts: tuple[Attempt, ...] = Field((), description="the last ones, oldest first")
+    reason: str | None = Field(None, description="why it was given up")
+
+    @classmethod
+    def begun(cls, row: OutboxRow, now: datetime) -> Self:
+        """Return the delivery of a row that says where it is posted."""
+        return cls(
+            request_id=str(row.request_id),
+            session_id=row.session_id,
+            type=row.type,
+            at=row.at,
+            url=None if row.callback == OF_TENANT else row.callback,
+            created_at=now,
+            began_at=now,
+            due_at=now,
+        )
+
+    @classmethod
+    def read(cls, kept: KeptDelivery) -> Self:
+        """Return a delivery from what the store keeps."""
+        return cls.model_validate_json(kept.value)
+
+    @property
+    def id(self) -> str:
+        """Its name, and the `webhook-id` of all its attempts: the event's own."""
+        return f"evt_{self.request_id}"
+
+    @property
+    def facts(self) -> DeliveryFacts:
+        """What the store reads of it."""
+        due = max(self.due_at, self.leased_until or self.due_at) if self.due_at else None
+        return DeliveryFacts(self.status, self.created_at, due)
+
+    @property
+    def too_old_at(self) -> datetime:
+        """When it is given up, however few attempts were made."""
+        return self.began_at + OLDEST
+
+    def waits(self, now: datetime) -> bool:
+        """Return whether there is nothing to do for it now: it has ended, is not due, or another is at it."""
+        if self.status != "pending" or self.due_at is None or self.due_at > now:
+            return True
+        return self.leased_until is not None and self.leased_until > now
+
+    def leased(self, now: datetime, seconds: float, holder: str) -> Self:
+        """Return it as it is while somebody makes an attempt; `holder` is a name nobody else has."""
+        return self.model_copy(update={"leased_until": now + timedelta(seconds=seconds), "holder": holder})
+
+    def postponed(self, now: datetime, seconds: float) -> Self:
+        """Return it as due later, with no attempt made."""
+        return self.model_copy(update={"due_at": now + timedelta(seconds=seconds), "leased_until": None})
+
+    def tried(self, attempt: Attempt, now: datetime, asked: float | None, random: Random) -> Self:
+        """Return it after an attempt; `asked`: the seconds that the receiver asked for."""
+        told = (*self.attempts, attempt)[-ATTEMPTS_TOLD:]
+        after = self.model_copy(update={"tries": self.tries + 1, "attempts": told})
+        if attempt.error is None:
+            return after.ended("delivered", None)
+        wait = wait_after(after.tries, asked, random)
+        if wait is None:
+            return after.given_up(f"{after.tries} attempts failed; the last: {attempt.error}")
+        return after.postponed(now, wait)
+
+    def given_up(self, reason: str) -> Self:
+        """Return it as a dead letter."""
+        return self.ended("dead", reason)
+
+    def replayed(self, now: datetime) -> Self:
+        """Return it as begun anew, with the same id, and what was tried so far."""
+        anew = {"status": "pending", "began_at": now, "due_at": now, "leased_until": None, "tries": 0, "reason": None}
+        return self.model_copy(update=anew)
+
+    def ended(self, status: DeliveryStatus, reason: str | None) -> Self:
+        """Return it with nothing more to do."""
+        ended = {"status": status, "due_at": None, "leased_until": None, "reason": reason}
+        return self.model_copy(update=ended)

@@ -1,0 +1,34 @@
+"""What a worker posts callbacks with."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from shared.callbacks.account import Accounts
+from shared.callbacks.circuit import Circuits
+from shared.callbacks.courier import Courier, CourierParts
+from shared.callbacks.guard import Guard, SystemLookup
+from shared.callbacks.rules import rules_of
+from shared.callbacks.sender import Sender
+from shared.clock import system_clock
+from shared.sealing import sealer_of
+from shared.settings import Settings
+from shared.storage.contract import Store
+
+
+def open_courier(store: Store, settings: Settings, closing: AsyncExitStack) -> Courier:
+    """Return a courier as the settings want it; what it opens is closed with `closing`."""
+    lookup = SystemLookup()
+    closing.callback(lookup.close)
+    seconds = settings.callback_timeout_seconds
+    return Courier(
+        CourierParts(
+            store=store,
+            accounts=Accounts(store, sealer_of(settings.secret_keys)),
+            sender=Sender(Guard(rules_of(settings), lookup), seconds, system_clock),
+            circuits=Circuits(settings.callbacks_per_endpoint),
+            clock=system_clock,
+            seconds=seconds,
+            tenants=Circuits(max(1, settings.callback_concurrency // 2)),
+        )
+    )
