@@ -70,15 +70,6 @@ class TestBatches(BatchContract):
 class TestEntryRaces(EntryRaceContract):
     """Many writers of one memory entry."""
 
-    # The pointer to an entry tells its rank and millisecond, not its version.
-    test_nor_is_one_of_the_same_millisecond = pytest.mark.xfail(
-        reason="a write of the same millisecond is not told from the one before", strict=False
-    )(EntryRaceContract.test_nor_is_one_of_the_same_millisecond)
-    # That there is no room is remembered from one try to the next, though the entry is there by then.
-    test_writes_of_many_keys_at_once_are_all_there = pytest.mark.xfail(
-        reason="an entry may give way to its own next version", strict=False
-    )(EntryRaceContract.test_writes_of_many_keys_at_once_are_all_there)
-
 
 class TestErasure(ErasureContract):
     """Customers who are erased."""

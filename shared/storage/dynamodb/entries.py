@@ -23,6 +23,7 @@ from shared.storage.dynamodb.schema import Key, customer_key, digest, shard_of
 VERSIONS_KEPT: Final = 20
 TRIES: Final = 8
 ENTRIES: Final = "e/"
+STANDS: Final = "#entry = :entry AND #version = :version"  # of a pointer
 # What gives way to a new entry, where an extracted one is of this scope; what holds no more gives way before.
 CLASSES: Final = {"note": 3, "preference": 4, "ticket": 5}
 
@@ -35,7 +36,7 @@ class DynamoEntries(DynamoParts):
     ) -> list[Action]:
         """Return the actions that write an entry in place of `old`, which goes into its history."""
         name = digest(entry["key"])
-        actions = [counted, *self._placed(customer_id, entry, current)]
+        actions = [counted, *self._placed(customer_id, entry, current, old)]
         if old is None:
             return actions
         kept = customer_key(self.tenant, customer_id, history_sk(name, old["version"]))
@@ -45,13 +46,12 @@ class DynamoEntries(DynamoParts):
             actions.append(delete(customer_key(self.tenant, customer_id, oldest)))
         return actions
 
-    def _placed(self, customer_id: str, entry: Item, current: str | None) -> list[Action]:
-        """Return the actions that let an entry be the current one of its key."""
-        name = digest(entry["key"])
+    def _placed(self, customer_id: str, entry: Item, current: str | None, old: Item | None) -> list[Action]:
+        """Return the actions that let an entry be the current one of its key, in place of `old`."""
         new = entry_sk(entry)
-        pointer = {**customer_key(self.tenant, customer_id, f"k/{name}"), "entry": new}
+        pointer = self._pointer(customer_id, entry["key"]) | {"entry": new, "version": entry["version"]}
         actions = [
-            put(pointer, "#entry = :entry" if current else ABSENT, entry=current),
+            put(pointer, STANDS, entry=current, version=old["version"]) if old else put(pointer, ABSENT),
             put({**customer_key(self.tenant, customer_id, new), "text": records.dump(entry)}),
         ]
         if current is not None and current != new:
@@ -60,9 +60,9 @@ class DynamoEntries(DynamoParts):
 
     def _dropped(self, customer_id: str, entry: Item, current: str) -> list[Action]:
         """Return the actions that remove an entry and its history."""
-        pointer = customer_key(self.tenant, customer_id, f"k/{digest(entry['key'])}")
+        pointer = self._pointer(customer_id, entry["key"])
         return [
-            delete(pointer, "#entry = :entry", entry=current),
+            delete(pointer, STANDS, entry=current, version=entry["version"]),
             delete(customer_key(self.tenant, customer_id, current)),
             *(delete(item) for item in self._versions(customer_id, entry["key"], entry["version"])),
         ]
@@ -94,15 +94,15 @@ class DynamoEntries(DynamoParts):
             return True
         left = [each for each in kept if each not in stale]
         gone = [delete({"pk": each["pk"], "sk": each["sk"]}) for each in stale]
-        pointer = customer_key(self.tenant, customer_id, f"k/{digest(key)}")
         if not _from_there(entry, session_id, seq):
-            actions = [check(pointer, "#entry = :entry", entry=current), *gone]
+            stands = check(self._pointer(customer_id, key), STANDS, entry=current, version=entry["version"])
+            actions = [stands, *gone]
         elif not left:
             actions = [self._counter(customer_id, -1), *self._dropped(customer_id, entry, current)]
         else:
             again = await self._restored(entry, left[0])
             restored = delete({"pk": left[0]["pk"], "sk": left[0]["sk"]})
-            actions = [*self._placed(customer_id, again, current), restored, *gone]
+            actions = [*self._placed(customer_id, again, current, entry), restored, *gone]
         try:
             await self._client.transact(actions)
         except ConditionFailed:
@@ -142,7 +142,7 @@ class DynamoEntries(DynamoParts):
     async def _entry(self, customer_id: str, key: str) -> tuple[str | None, Item | None]:
         """Return where a key's entry is, and the entry."""
         for _ in range(TRIES):
-            pointer = await self._client.get(customer_key(self.tenant, customer_id, f"k/{digest(key)}"))
+            pointer = await self._client.get(self._pointer(customer_id, key))
             if pointer is None:
                 return None, None
             item = await self._client.get(customer_key(self.tenant, customer_id, pointer["entry"]))
@@ -156,6 +156,10 @@ class DynamoEntries(DynamoParts):
         kept = await self._client.get_many(keys) if keys else []
         history = "[" + ",".join(item["text"] for item in kept if item is not None) + "]"
         return records.memory(records.dump(entry), history)
+
+    def _pointer(self, customer_id: str, key: str) -> Key:
+        """Return the key of what tells where a key's entry is, and of which version: two may be of one millisecond."""
+        return customer_key(self.tenant, customer_id, f"k/{digest(key)}")
 
     def _versions(self, customer_id: str, key: str, version: int) -> list[Key]:
         name = digest(key)

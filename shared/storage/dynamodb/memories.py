@@ -92,6 +92,7 @@ class DynamoMemories(DynamoEntries):
     ) -> list[Action]:
         """Return the actions that write an entry; where there is no room, another gives way. Raises MemoryFull."""
         current, old = stands
+        full = full and old is None  # it may have been written since: then it needs no room of its own
         giving = await self._giving_way(customer_id, entry["updated"]) if full else []
         if full and not giving:
             raise MemoryFull

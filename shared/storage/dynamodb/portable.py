@@ -262,7 +262,7 @@ class DynamoPortable:
         place = entry_sk(entry)
         items: list[Item] = [
             {**customer_key(unit.tenant, unit.name, place), "text": records.dump(entry)},
-            {**customer_key(unit.tenant, unit.name, f"k/{name}"), "entry": place},
+            {**customer_key(unit.tenant, unit.name, f"k/{name}"), "entry": place, "version": entry["version"]},
         ]
         for earlier in history:
             key = customer_key(unit.tenant, unit.name, _place_of_version(name, earlier["version"]))
