@@ -148,7 +148,7 @@ def test_queues_made_beforehand_are_used_and_no_others_made(
     tmp_path: Path, store: Valkey, moto: Moto, stacks: list[Stack]
 ) -> None:
     client = moto.client("sqs")
-    urls = {name: client.create_queue(QueueName=f"theirs-{name}")["QueueUrl"] for name in ROLES[:4]}
+    urls = {name: client.create_queue(QueueName=f"theirs-{name}")["QueueUrl"] for name in ROLES[:-1]}
     stack = Stack(tmp_path, store, moto, SQS_QUEUE_URLS=",".join(f"{name}={url}" for name, url in urls.items()))
     stacks.append(stack)
     stack.start_all()

@@ -35,7 +35,7 @@ from tests.unit.callbacks.faulty import RETRY_AFTER, FaultyReceiver, open_receiv
 
 SEED = int(os.environ.get("CALLBACK_SEED", "7"))
 ROUND_MS = 5_000
-ATTEMPT_SECONDS = 1.0
+ATTEMPT_SECONDS = 2.0
 AT_ONCE = 12
 NEVER = 20  # one in so many addresses never takes anything
 
