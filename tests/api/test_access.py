@@ -209,7 +209,8 @@ def test_a_tenant_cannot_call_itself_another(door: tuple[str, str], house: House
 
 @pytest.mark.parametrize("path", sorted(path for _, path in PUBLIC))
 def test_what_is_public_says_nothing_of_anyone(path: str, house: House, stack: Stack) -> None:
-    known = path.replace("/static/<name>", "/static/chat.js").replace("<name>", "start.js").replace("<slug>", "session-closed")
+    known = path.replace("/static/<name>", "/static/chat.js")
+    known = known.replace("<name>", "start.js").replace("<slug>", "session-closed")
     with stack.client() as anybody:
         response = anybody.get(known)
     assert response.status_code == 200
