@@ -86,13 +86,17 @@ async function openSession(session) {
     return;
   }
   await trying(async () => {
+    const stored = [];
     talk.clear();
     for await (const page of pages(query(`/api/sessions/${session}/messages`, { limit: 200 }), LONGEST_TRANSCRIPT)) {
       if (session !== open.session) return;
       for (const message of page) showStored(message);
+      stored.push(...page.map((message) => message.requestId));
     }
-    talk.toEnd();
     const request = waiting.of(session);
+    // A message is stored with its reply: until then this browser alone has it to show.
+    if (request && !stored.includes(request.id)) talk.show({ role: "user", content: request.text });
+    talk.toEnd();
     if (request) await follow(request);
   });
 }
