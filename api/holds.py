@@ -19,6 +19,7 @@ from shared.tasks import end
 
 KEEP_ALIVE_SECONDS = 15.0
 FIRST_LOOK_SECONDS = 0.05
+AWAY_SECONDS = 1.0
 LISTEN_AGAIN_SECONDS = 30.0
 RETRY_MS = 1000
 
@@ -79,7 +80,11 @@ class Holds:
                 yield event
                 spoke = loop.time()
             if not news:
-                record = await _read(store, request_id)
+                try:
+                    record = await _found(store, request_id)
+                except StoreError:  # it is away for a moment: that says nothing of the request
+                    await waiter.changed(AWAY_SECONDS)
+                    continue
                 if record is None or record.status in FINISHED:
                     yield _last(record, place)
                     return
@@ -151,8 +156,15 @@ def _told(record: ChatRequest, hold: Hold) -> Answer:
 
 async def _read(store: TenantStore, request_id: str) -> ChatRequest | None:
     try:
+        return await _found(store, request_id)
+    except StoreError:
+        return None
+
+
+async def _found(store: TenantStore, request_id: str) -> ChatRequest | None:
+    try:
         return await store.request(request_id)
-    except (StoreError, UnknownRequest):
+    except UnknownRequest:
         return None
 
 

@@ -185,6 +185,8 @@ class SameOnBoth(RuleBasedStateMachine):
     @rule(back=latest, good=st.booleans())
     def commit(self, back: int, *, good: bool) -> None:
         claim = self._claim(back)
+        if self._at() - claim.now >= timedelta(milliseconds=LIMITS.request_retention_ms):
+            return  # nobody asks again so late whether it was done, and the stores do not remember it alike
         outcome = self.outcomes.setdefault(id(claim), self._outcome(claim, good=good))
         self.both.same("commit", lambda store: store.commit(claim, outcome))
         self._look(claim.ref.session_id, claim.session.customer_id, claim.request.id)
