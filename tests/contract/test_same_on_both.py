@@ -35,7 +35,16 @@ from shared.models import Failure, Message, Receipt, Result, Scope, Strategy, To
 from shared.storage.contract import TenantStore
 from shared.storage.dynamodb.deltas import BUFFER_MS
 from shared.storage.portable import Claimed
-from shared.storage.types import Claim, NewRequest, NewSession, Outcome, SessionPatch, SummaryClaim, SummaryOutcome
+from shared.storage.types import (
+    Claim,
+    NewRequest,
+    NewSession,
+    Outcome,
+    SessionPatch,
+    SummaryClaim,
+    SummaryOutcome,
+    Token,
+)
 from tests.contract.both import CUSTOMERS, LIMITS, TENANT, Both
 from tests.contract.listed import (
     digests_of,
@@ -89,8 +98,8 @@ class SameOnBoth(RuleBasedStateMachine):
         self.claims: list[Claim] = []
         self.jobs: list[SummaryClaim] = []
         self.outcomes: dict[int, Outcome] = {}
-        self.streamed: dict[int, list[int]] = {}
-        self.silent: set[int] = set()
+        self.streamed: dict[tuple[str, Token], list[int]] = {}
+        self.silent: set[tuple[str, Token]] = set()
         if talking:  # most traces begin in the middle: two messages wait, and a worker has taken the first
             for text in TEXTS[:2]:
                 self.accept(CUSTOMERS[0], "c/1", None, text, keyed=False)
@@ -221,11 +230,12 @@ class SameOnBoth(RuleBasedStateMachine):
     )
     def stream(self, back: int, text: str, twist: str) -> None:
         claim = self._claim(back)
-        if id(claim) in self.silent:
+        attempt = (claim.request.id, claim.token)
+        if attempt in self.silent:
             return
         if twist == "gap":  # one store keeps such a piece until what is missing comes, the other does not
-            self.silent.add(id(claim))
-        places = self.streamed.setdefault(id(claim), [0])
+            self.silent.add(attempt)
+        places = self.streamed.setdefault(attempt, [0])
         place = {"": places[-1], "again": places[-2] if len(places) > 1 else 0, "gap": places[-1] + 3}[twist]
 
         async def append(store: TenantStore) -> int | None:

@@ -37,7 +37,10 @@ class DynamoDeltas(DynamoParts):
             await self._client.transact([current, put(piece, ABSENT)])
         except ConditionFailed as failed:
             stale, there = failed.items
-            return int(there["length"]) if there and not stale else 0
+            if stale or not there:
+                return 0
+            heard = await self.read_deltas(claim.request.id, claim.token.number, offset)
+            return heard.offset + len(heard.text.encode()) if heard.text else int(there["length"])
         return length
 
     async def read_deltas(self, request_id: str, token: int, offset: int) -> Deltas:
