@@ -79,9 +79,14 @@ def only_from_here() -> None:
     host = request.headers.get("Host", "")
     if not is_loopback(_hostname(f"//{host}")):
         raise Problem(FORBIDDEN, "Without API keys the service answers on names of this machine only: localhost.")
+    only_own_pages("Without API keys the service answers no page of another origin.")
+
+
+def only_own_pages(refusal: str) -> None:
+    """Refuse what a page of another origin asks for, in these words. Raises Problem (403)."""
     origin = request.headers.get("Origin")
-    if origin is not None and origin.partition("://")[2] != host:
-        raise Problem(FORBIDDEN, "Without API keys the service answers no page of another origin.")
+    if origin is not None and origin.partition("://")[2] != request.headers.get("Host", ""):
+        raise Problem(FORBIDDEN, refusal)
 
 
 def is_loopback(host: str) -> bool:

@@ -11,8 +11,8 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from pydantic import Field
 
-from api.auth import DEFAULT_TENANT, only_from_here, signed_in
-from api.problems import FORBIDDEN, TOO_MANY, UNAUTHENTICATED, Problem
+from api.auth import DEFAULT_TENANT, only_from_here, only_own_pages, signed_in
+from api.problems import TOO_MANY, UNAUTHENTICATED, Problem
 from api.routes.common import PROBLEMS, answer
 from api.schemas import Asked
 from api.services import services
@@ -22,6 +22,7 @@ from shared.storage.access import ApiKey, KeyRole
 
 # Of one address; a key cannot be guessed, but whoever tries should not keep the store busy.
 ATTEMPTS = RateLimitItemPerMinute(10)
+NOT_FROM_THERE = "Pages of another origin cannot sign in or out here."
 
 blueprint = APIBlueprint(
     "sign_in", __name__, url_prefix="/sign-in", abp_tags=[Tag(name="sign-in", description="For pages in a browser")]
@@ -56,7 +57,7 @@ def get_signed_in() -> Response:
 @blueprint.post("", endpoint="sign_in", summary="Sign in", responses={200: SignedIn, **PROBLEMS})
 def post_sign_in(body: SignInBody) -> Response:
     """Exchange an API key for a cookie that no script can read. It lasts twelve hours, and no longer than the key."""
-    _own_origin()
+    only_own_pages(NOT_FROM_THERE)
     address = request.remote_addr or ""
     if not _failures.test(ATTEMPTS, address):
         wait = max(1, round(_failures.get_window_stats(ATTEMPTS, address).reset_time - time.time()))
@@ -75,7 +76,7 @@ def post_sign_in(body: SignInBody) -> Response:
 @blueprint.delete("", endpoint="sign_out", summary="Sign out", responses={204: None, **PROBLEMS})
 def delete_sign_in() -> Response:
     """Take the cookie away."""
-    _own_origin()
+    only_own_pages(NOT_FROM_THERE)
     response = Response(status=204)
     put_cookie(response, request, None)
     return response
@@ -93,9 +94,3 @@ def _told(key: ApiKey | None, cookie: str) -> SignedIn:
         return SignedIn(signed_in=False, open=False, simulated=simulated)
     only_from_here()
     return SignedIn(signed_in=False, open=True, simulated=simulated, tenant=DEFAULT_TENANT)
-
-
-def _own_origin() -> None:
-    origin = request.headers.get("Origin")
-    if origin is not None and origin.partition("://")[2] != request.headers.get("Host", ""):
-        raise Problem(FORBIDDEN, "Pages of another origin cannot sign in or out here.")
