@@ -9,7 +9,7 @@ import * as talk from "./talk.js";
 const LONGEST_TRANSCRIPT = 2000;
 const MEMORY_AGAIN_MS = 75_000; // a conversation is read a minute after its last word
 
-const open = { customer: null, session: null, following: null };
+const open = { customer: null, session: null, following: null, accepting: Promise.resolve() };
 
 const notice = (words, quiet = false) => {
   byId("notice").textContent = words;
@@ -105,7 +105,7 @@ function showStored(message) {
   const content = message.redacted ? "(taken out)" : message.content;
   const shown = talk.show({ ...message, content });
   if (message.role === "assistant" && message.requestId) {
-    shown.meta.append(" · ", make("button", { type: "button", text: "What was used", onclick: () => showUsed(message.requestId) }));
+    shown.meta.append(" · ", talk.whyButton(() => showUsed(message.requestId)));
   }
   if (message.unanswered) shown.meta.append(" · got no reply");
 }
@@ -122,25 +122,33 @@ async function send(text) {
     byId("customer").focus();
     return;
   }
+  // One after the other: the first message of a conversation tells which one the next belongs to.
+  const accepting = open.accepting.then(() => accept(text));
+  open.accepting = accepting;
+  const request = await accepting;
+  if (request) await trying(() => follow(request));
+}
+
+// Hands a message in; returns the request to follow, where its conversation is still the open one.
+async function accept(text) {
   notice("");
-  const { customer } = open;
+  const { customer, session } = open;
   const shown = talk.show({ role: "user", content: text, at: new Date() });
-  const body = { customerId: customer, message: text, ...(open.session ? { sessionId: open.session } : {}) };
+  const body = { customerId: customer, message: text, ...(session ? { sessionId: session } : {}) };
   const accepted = await trying(() => post("/api/chat", body, () => notice("The connection is gone; trying again …", true)));
   if (!accepted) {
     shown.element.remove();
     byId("message").value ||= text;
-    return;
+    return null;
   }
   notice("");
   const request = { id: accepted.requestId, text };
   waiting.note(accepted.sessionId, request);
-  if (customer !== open.customer) return;
-  const fresh = open.session !== accepted.sessionId;
+  if (customer !== open.customer || session !== open.session) return null;
   open.session = accepted.sessionId;
   remember();
-  if (fresh) trying(listSessions);
-  await trying(() => follow(request));
+  if (!session) trying(listSessions);
+  return request;
 }
 
 // Shows a reply while it is written, and what it took when it is there.

@@ -70,6 +70,9 @@ function settle(shown) {
   shown.element.removeAttribute("aria-busy");
 }
 
+// Leads to what was used for a reply.
+export const whyButton = (onclick) => make("button", { type: "button", text: "What was used", onclick });
+
 // What a turn took, and the way to what was used for it.
 function account(meta, status, onWhy) {
   const used = status.tokenUsage;
@@ -78,7 +81,7 @@ function account(meta, status, onWhy) {
   if (used) told.push(`${number(used.input)} tokens in, ${number(used.output)} out`);
   if (used?.cacheRead) told.push(`${number(used.cacheRead)} of them cached`);
   meta.replaceChildren(`${told.join(" · ")} `);
-  meta.append(make("span", { class: "price" }), make("button", { type: "button", text: "What was used", onclick: onWhy }));
+  meta.append(make("span", { class: "price" }), whyButton(onWhy));
 }
 
 // What the input of a turn cost, by its receipt.

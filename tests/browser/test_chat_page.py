@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.api.caller import Caller
+from tests.api.caller import Caller, frozen
 from tests.browser.conftest import OpenPage
 from tests.support.stack import ROOT, Stack
 from tests.support.waiting import wait_for
@@ -70,6 +70,18 @@ def test_what_one_conversation_told_is_known_in_the_next(open_page: OpenPage, ca
     expect(page.locator(".customer-said .said").first).to_have_text(
         "Hi, my order number is A-1234. Please always call me Mia."
     )
+
+
+def test_two_messages_in_a_breath_are_of_one_conversation(open_page: OpenPage, caller: Caller, stack: Stack) -> None:
+    page = open_page()
+    customer = open_customer(page, "quick")
+    with frozen(stack, "web"):  # neither is answered before both are sent
+        say(page, "Hello there")
+        say(page, "My lamp came broken")
+    replied(page, 2)
+    (session,) = caller.http.get("/api/sessions", params={"customerId": customer}).json()
+    said = [content for role, content in caller.transcript(session["id"]) if role == "user"]
+    assert said == ["Hello there", "My lamp came broken"]
 
 
 def test_simulated_replies_are_told_as_such(open_page: OpenPage) -> None:
