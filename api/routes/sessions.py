@@ -68,8 +68,11 @@ def get_session(path: SessionPath) -> Response:
     responses={200: Session, 404: ProblemDetails, 409: ProblemDetails, **PROBLEMS},
 )
 def patch_session(path: SessionPath, body: SessionPatchBody) -> Response:
-    """Close or reopen a session, give it a title or tags. Closed: no new requests; open ones are still answered."""
-    patch = SessionPatch(status=body.status, title=body.title, tags=body.tags)
+    """Close or reopen a session, give it a title or tags, take it over or hand it back.
+
+    Closed: no new requests; open ones are still answered. Taken over: requests fail as such, their messages are kept.
+    """
+    patch = SessionPatch(body.status, body.title, body.tags, body.handler)
     session = services().call(tenant_store().update_session(path.session_id, patch))
     return answer(session)
 

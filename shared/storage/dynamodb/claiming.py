@@ -85,6 +85,8 @@ class HeldClaim(Claim):
     """A claim that keeps what its commit will want to know, and need not read again."""
 
     account: Account | None = None
+    hooked: str | None = None
+    """The request whose result was posted last through a hook."""
 
     def __eq__(self, other: object) -> bool:
         """Return whether it tells the same, whichever store made it."""
@@ -156,6 +158,7 @@ class DynamoClaim(DynamoInbox):
             instructions=asked.instructions,
             pinned_summary=pinned,
             account=account_of(bid.state),
+            hooked=bid.state.head.get("hooked"),
         )
 
     async def _asked(self, request_id: str) -> Asked | None:

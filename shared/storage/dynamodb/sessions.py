@@ -14,6 +14,7 @@ from shared.errors import (
     SessionExpired,
     StoreUnavailable,
     UnknownRequest,
+    UnknownSession,
 )
 from shared.ids import bucket_in
 from shared.models import ChatRequest, Message, Session
@@ -55,6 +56,16 @@ class DynamoSessions(DynamoTurns):
         """See `Sessions.session`."""
         now = await self._client.now()
         return (await self._state(session_id, now)).session(now)
+
+    async def bound_session(self, customer_id: str, conversation_id: str) -> Session | None:
+        """See `Sessions.bound_session`."""
+        bound = await self._client.get(conversation_key(self.tenant, customer_id, conversation_id))
+        if bound is None:
+            return None
+        try:
+            return await self.session(bound["session"])
+        except UnknownSession:
+            return None
 
     async def sessions(self, customer_id: str, limit: int, cursor: str | None) -> Page[Session]:
         """See `Sessions.sessions`."""
@@ -201,7 +212,7 @@ class DynamoSessions(DynamoTurns):
 
     def _described(self, session_id: str, patch: SessionPatch) -> list[Action]:
         tags = records.dump(list(patch.tags)) if patch.tags is not None else None
-        fields = records.known({"title": patch.title, "tags": tags})
+        fields = records.known({"title": patch.title, "tags": tags, "handler": patch.handler})
         if not fields:
             return []
         change = ", ".join(f"#{name} = :{name}" for name in fields)

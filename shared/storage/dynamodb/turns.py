@@ -16,7 +16,7 @@ from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.deltas import DynamoDeltas
 from shared.storage.dynamodb.scheduling import Account, account_of
 from shared.storage.dynamodb.schema import digest, feed_of, outbox_key, request_key, session_key, tenant_key
-from shared.storage.types import Claim, Committed, Outcome, Reservation
+from shared.storage.types import Claim, Committed, Outcome, Reservation, hook_of
 
 DAY_MS: Final = 86_400_000
 TRIES: Final = 8
@@ -90,10 +90,9 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
 
     async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
         """See `Turns.commit`."""
-        account = claim.account if isinstance(claim, HeldClaim) else None
-        if claim.session.open_requests == 1 and account is not None:
+        if claim.session.open_requests == 1 and isinstance(claim, HeldClaim) and claim.account is not None:
             with suppress(ConditionFailed):  # then look at what stands there
-                return await self._commit(claim, outcome, [claim.request.id], account)
+                return await self._commit(claim, outcome, [claim.request.id], claim.account, claim.hooked)
         for _ in range(TRIES):
             record, head, inbox, lease, summary = await self._standing(claim)
             if record is not None and record.get("committed") == _name(claim):
@@ -105,10 +104,12 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
                 return Committed("stale")
             with suppress(ConditionFailed):
                 account = account_of(State(claim.ref.session_id, head, inbox, lease, summary or {}))
-                return await self._commit(claim, outcome, inbox["tickets"], account)
+                return await self._commit(claim, outcome, inbox["tickets"], account, head.get("hooked"))
         raise StoreUnavailable("the session changed each time it was looked at")
 
-    async def _commit(self, claim: Claim, outcome: Outcome, seen: list[str], account: Account) -> Committed:
+    async def _commit(
+        self, claim: Claim, outcome: Outcome, seen: list[str], account: Account, hooked: str | None
+    ) -> Committed:
         now = await self._client.now()
         session_id, before = claim.ref.session_id, account.messages
         stored = [outcome.user, outcome.reply] if outcome.reply else [outcome.user]
@@ -116,7 +117,7 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
         size = sum(len(message.content.encode()) for message in (outcome.user, *stored[1:] * 2))
         size += len(outcome.receipt.model_dump_json().encode()) if outcome.receipt else 0
         drained = await self._drained(session_id, seen[1:], before + len(stored), size + 1)
-        row = self._row(claim, outcome, now)
+        row = self._row(claim, outcome, now, hooked)
         tokens = sum(message.tokens for message in stored)
         messages = [
             action
@@ -128,7 +129,9 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
                 *self._recorded(claim, outcome, row, now),
                 self._left(session_id, seen, drained.tickets, now, now),
                 self._held(claim, _DONE, CURRENT),
-                self._counted(session_id, before, drained.messages, now, tokens + drained.tokens, **_pinned(outcome)),
+                self._counted(
+                    session_id, before, drained.messages, now, tokens + drained.tokens, **_of_head(claim, outcome)
+                ),
                 *self._said(session_id, account, drained, tokens, now, now),
                 self._announced(claim.ref.bucket, row, now),
                 *messages,
@@ -178,11 +181,13 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
                 key = {"pk": piece["pk"], "sk": piece["sk"]}
                 await self._client.write(update(key, "SET #ttl = :ttl", EXISTS, ttl=ends // 1000))
 
-    def _row(self, claim: Claim, outcome: Outcome, now: int) -> Item:
+    def _row(self, claim: Claim, outcome: Outcome, now: int, hooked: str | None) -> Item:
         kind = "chat.reply.completed" if outcome.result else "chat.reply.failed"
-        return self._event(
-            kind, claim.ref.session_id, claim.request.customer_id, f"evt_{claim.request.id}", now, claim.request.id
-        ) | records.known({"metadata": records.dump(claim.request.metadata), "callback": claim.request.callback})
+        request = claim.request
+        row = self._event(kind, claim.ref.session_id, request.customer_id, f"evt_{request.id}", now, request.id)
+        after = hooked if hook_of(request.callback) else None
+        told = {"metadata": records.dump(request.metadata), "callback": request.callback, "after": after}
+        return row | records.known(told)
 
     def _event(
         self, kind: str, session_id: str, customer: str, event: str, now: int, request: str | None = None
@@ -219,11 +224,14 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
         )
 
 
-def _pinned(outcome: Outcome) -> dict[str, Any]:
-    if outcome.pin is None:
-        return {}
-    change = ", #pin = :pin, #pin_summary = :pin_summary"
-    return {"more": change, "pin": outcome.pin, "pin_summary": outcome.pinned_summary}
+def _of_head(claim: Claim, outcome: Outcome) -> dict[str, Any]:
+    """Return what a turn's end changes of the session's head, besides its counts."""
+    values: dict[str, Any] = {}
+    if outcome.pin is not None:
+        values |= {"pin": outcome.pin, "pin_summary": outcome.pinned_summary}
+    if hook_of(claim.request.callback):
+        values["hooked"] = claim.request.id
+    return {"more": "".join(f", #{name} = :{name}" for name in values), **values}
 
 
 def _name(claim: Claim) -> str:

@@ -144,6 +144,11 @@ local function add_row(kind, id, head, event, request, first_try)
     row.request = request
     local kept = redis.call('HMGET', request_key(request), 'metadata', 'callback')
     row.metadata, row.callback = kept[1] or nil, kept[2] or nil
+    -- What one hook posts into a conversation leaves in the order of its tickets.
+    if row.callback and string.sub(row.callback, 1, 5) == 'hook:' then
+      row.after = redis.call('HGET', session_key(id), 'hooked') or nil
+      redis.call('HSET', session_key(id), 'hooked', request)
+    end
   end
   local raw = cjson.encode(row)
   redis.call('HSET', outbox_key, event, raw)

@@ -1,4 +1,4 @@
--- Change a session: close (no new tickets; open ones drain), reopen, title, tags.
+-- Change a session: close (no new tickets; open ones drain), reopen, title, tags, who handles it.
 local head = read_head(P.session)
 if not head then return { 'unknown' } end
 if P.status == 'open' and over(head, P.session, now) then
