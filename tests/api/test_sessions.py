@@ -238,7 +238,7 @@ def test_a_person_takes_a_session_and_hands_it_back(caller: Caller) -> None:
     taken = as_object(patch(caller, session_id, handler="human"))
     assert (taken["handler"], caller.session(session_id)["handler"]) == ("human", "human")
     assert as_object(patch(caller, session_id, handler="agent"))["handler"] == "agent"
-    assert_problem(patch(caller, session_id, handler="bot"), 400)
+    assert_problem(patch(caller, session_id, handler="bot"), 400, "invalid-request", "/handler")
 
 
 def test_a_deleted_session_s_title_is_gone_too(caller: Caller, server: Valkey) -> None:
