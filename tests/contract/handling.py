@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shared.ids import bucket_of
-from shared.storage.types import NewSession, SessionPatch, hook_of
-from tests.contract.store import HOUR, Desk
+from shared.models import Handler
+from shared.storage.types import NewRequest, NewSession, NotClaimed, SessionPatch, hook_of
+from tests.contract.store import HOUR, MINUTE, SECOND, Desk
 
 HOOK = "hook:hook_01"
 
@@ -95,3 +98,93 @@ class HandlingContract:
             None,
             opened[1].request_id,
         ]
+
+    async def test_a_reply_is_refused_once_a_person_has_taken_over_and_a_failure_is_not(self, desk: Desk) -> None:
+        request = await desk.accept("Where is it?")
+        claim = await desk.claim(request)
+        await _hand(desk, request, "human")
+        refused = await desk.answer(claim, "Late")
+        again = await desk.answer(claim, "Late")
+        kept = await desk.own.request(request.request_id)
+        ended = await desk.own.commit(claim, desk.failed(claim, "taken-over"))
+        assert (refused.verdict, refused.rows, again.verdict, kept.status) == ("taken", (), "taken", "running")
+        assert (ended.verdict, [row.type for row in ended.rows]) == ("committed", ["chat.reply.failed"])
+        assert await desk.transcript(request) == ["Where is it?"]
+
+    async def test_a_session_handed_back_in_time_is_answered(self, desk: Desk) -> None:
+        request = await desk.accept("Where is it?")
+        claim = await desk.claim(request)
+        await _hand(desk, request, "human")
+        await _hand(desk, request, "agent")
+        assert (await desk.answer(claim, "Here")).verdict == "committed"
+
+    async def test_what_waits_is_looked_at_when_a_person_takes_over(self, desk: Desk) -> None:
+        request = await desk.accept()
+        await desk.own.park(await desk.claim(request), 5 * MINUTE, "overloaded", asked=True)
+        assert await desk.look(request) == NotClaimed("parked")
+        await _hand(desk, request, "human")
+        assert await desk.store.overdue(desk.ref(request).bucket, 10) == [(desk.ref(request), False)]
+        claim = await desk.claim(request)
+        assert claim.session.handler == "human"
+
+    async def test_what_is_parked_after_a_person_took_over_waits_for_nothing(self, desk: Desk) -> None:
+        request = await desk.accept()
+        claim = await desk.claim(request)
+        await _hand(desk, request, "human")
+        assert await desk.own.park(claim, 5 * MINUTE, "overloaded", asked=True)
+        assert await desk.own.park(claim, 5 * MINUTE, "overloaded", asked=True)
+        assert await desk.store.overdue(desk.ref(request).bucket, 10) == [(desk.ref(request), False)]
+        assert (await desk.claim(request)).request.attempts == 1
+
+    async def test_what_waits_waits_again_when_it_is_handed_back(self, desk: Desk) -> None:
+        request = await desk.accept()
+        await desk.own.park(await desk.claim(request), 5 * MINUTE, "overloaded", asked=True)
+        await _hand(desk, request, "human")
+        await _hand(desk, request, "agent")
+        assert await desk.store.overdue(desk.ref(request).bucket, 10) == []
+        assert await desk.look(request) == NotClaimed("parked")
+        desk.clock.pass_(5 * MINUTE)
+        assert await desk.store.overdue(desk.ref(request).bucket, 10) == [(desk.ref(request), False)]
+
+    async def test_taking_over_a_session_that_a_worker_holds_leaves_it_to_its_lease(self, desk: Desk) -> None:
+        request = await desk.accept()
+        await desk.claim(request)
+        await _hand(desk, request, "human")
+        assert await desk.store.overdue(desk.ref(request).bucket, 10) == []
+        desk.clock.pass_(31 * SECOND)
+        assert await desk.store.overdue(desk.ref(request).bucket, 10) == [(desk.ref(request), True)]
+
+    async def test_a_suspect_that_will_only_be_told_needs_no_quarantine(self, desk: Desk) -> None:
+        request = await desk.accept()
+        await desk.claim(request)
+        desk.clock.pass_(31 * SECOND)
+        await _hand(desk, request, "human")
+        assert (await desk.claim(request)).token.number == 2
+
+    async def test_a_session_is_taken_and_closed_in_one_step(self, desk: Desk) -> None:
+        request = await desk.accept()
+        await desk.own.park(await desk.claim(request), 5 * MINUTE, "overloaded", asked=True)
+        patch = SessionPatch(status="closed", handler="human", title="Done")
+        changed = await desk.own.update_session(str(request.session_id), patch)
+        assert (changed.status, changed.handler, changed.title) == ("closed", "human", "Done")
+        assert await desk.store.overdue(desk.ref(request).bucket, 10) == [(desk.ref(request), False)]
+
+    async def test_a_reply_that_hands_off_leaves_the_session_to_a_person(self, desk: Desk) -> None:
+        request = await desk.accept("Let me speak to a human")
+        later = await desk.accept("Hello?", session_id=request.session_id)
+        outcome = desk.answered(claim := await desk.claim(request), "Of course")
+        assert outcome.result is not None
+        result = outcome.result.model_copy(update={"handoff": "asked for a person"})
+        ended = await desk.own.commit(claim, replace(outcome, result=result))
+        again = await desk.own.commit(claim, replace(outcome, result=result))
+        kept = await desk.own.request(request.request_id)
+        assert (ended.verdict, again.rows) == ("committed", ended.rows)
+        assert kept.result is not None
+        assert kept.result.handoff == "asked for a person"
+        next_claim = await desk.claim(later)
+        assert next_claim.session.handler == "human"
+        assert (await desk.answer(next_claim)).verdict == "taken"
+
+
+async def _hand(desk: Desk, request: NewRequest, handler: Handler) -> None:
+    await desk.own.update_session(str(request.session_id), SessionPatch(handler=handler))

@@ -9,8 +9,19 @@ from typing import Any, Final
 from shared.errors import StoreUnavailable
 from shared.storage import records
 from shared.storage.dynamodb import bodies
-from shared.storage.dynamodb.actions import ABSENT, EXISTS, Action, Item, put, update
-from shared.storage.dynamodb.base import CURRENT, DELETED, HEAD, INBOX, LEASE, SUMMARY, State, ending
+from shared.storage.dynamodb.actions import ABSENT, EXISTS, Action, Item, check, put, update
+from shared.storage.dynamodb.base import (
+    CURRENT,
+    DELETED,
+    HEAD,
+    HUMAN,
+    INBOX,
+    LEASE,
+    OF_AGENT,
+    SUMMARY,
+    State,
+    ending,
+)
 from shared.storage.dynamodb.claiming import DynamoClaim, HeldClaim
 from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.deltas import DynamoDeltas
@@ -57,7 +68,26 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
 
     async def park(self, claim: Claim, due_in_ms: int, cause: str, *, asked: bool) -> bool:
         """See `Turns.park`."""
-        due = await self._client.now() + due_in_ms
+        now = await self._client.now()
+        try:
+            await self._client.transact(self._parked(claim, now + due_in_ms, None, cause, asked=asked))
+        except ConditionFailed as failed:
+            if not any(item is not None and item.get("handler") == HUMAN for item in failed.items):
+                return await self._is_parked(claim)
+            # A person has taken over: it has to be told so, and waits for nothing.
+            try:
+                await self._client.transact(self._parked(claim, now + due_in_ms, now, cause, asked=asked))
+            except ConditionFailed:
+                return await self._is_parked(claim)
+        return True
+
+    async def _is_parked(self, claim: Claim) -> bool:
+        kept = await self._client.get(request_key(self.tenant, claim.request.id))
+        return kept is not None and kept.get("parked") == _name(claim)
+
+    def _parked(self, claim: Claim, due: int, taken: int | None, cause: str, *, asked: bool) -> list[Action]:
+        """Return the actions that park a claim until `due`; its session until `taken`, where a person has it."""
+        wake = due if taken is None else taken
         record = update(
             request_key(self.tenant, claim.request.id),
             "SET #status = :queued, #due = :due, #cause = :cause, #attempts = #attempts + :asked, #parked = :claim",
@@ -71,22 +101,19 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
         )
         asleep = self._inbox(
             claim.ref.session_id,
-            "SET #wake = :due, #due_at = :due, #due_pk = :due_pk, #tries = :none",
+            "SET #wake = :wake, #due_at = :wake, #due_pk = :due_pk, #tries = :none",
             "#status <> :deleted AND #tickets[0] = :request",
-            due=due,
-            due_pk=self._due(claim.ref.session_id, due)["due_pk"],
+            wake=wake,
+            due_pk=self._due(claim.ref.session_id, wake)["due_pk"],
             none=0,
             deleted=DELETED,
             request=claim.request.id,
         )
-        try:
-            await self._client.transact(
-                [record, self._held(claim, _RELEASED, f"{CURRENT} AND #running = :token"), asleep]
-            )
-        except ConditionFailed:
-            kept = await self._client.get(request_key(self.tenant, claim.request.id))
-            return kept is not None and kept.get("parked") == _name(claim)
-        return True
+        actions = [record, self._held(claim, _RELEASED, f"{CURRENT} AND #running = :token"), asleep]
+        if taken is not None:
+            return actions
+        head = session_key(self.tenant, claim.ref.session_id, HEAD)
+        return [*actions, check(head, OF_AGENT, human=HUMAN)]
 
     async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
         """See `Turns.commit`."""
@@ -102,6 +129,8 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
                 return Committed("gone")
             if lease is None or not _is_current(claim, lease) or claim.request.id not in inbox["tickets"][:1]:
                 return Committed("stale")
+            if outcome.result is not None and head.get("handler") == HUMAN:
+                return Committed("taken")
             with suppress(ConditionFailed):
                 account = account_of(State(claim.ref.session_id, head, inbox, lease, summary or {}))
                 return await self._commit(claim, outcome, inbox["tickets"], account, head.get("hooked"))
@@ -227,11 +256,14 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
 def _of_head(claim: Claim, outcome: Outcome) -> dict[str, Any]:
     """Return what a turn's end changes of the session's head, besides its counts."""
     values: dict[str, Any] = {}
+    if outcome.handed_off:
+        values["handler"] = HUMAN
     if outcome.pin is not None:
         values |= {"pin": outcome.pin, "pin_summary": outcome.pinned_summary}
     if hook_of(claim.request.callback):
         values["hooked"] = claim.request.id
-    return {"more": "".join(f", #{name} = :{name}" for name in values), **values}
+    change = "".join(f", #{name} = :{name}" for name in values)
+    return {"more": change, **values, **({"only": OF_AGENT, "human": HUMAN} if outcome.result else {})}
 
 
 def _name(claim: Claim) -> str:

@@ -93,6 +93,7 @@ class RedisSessions(RedisScripts):
             "update_session",
             session_id,
             status=patch.status,
+            handler=patch.handler,
             fields=codec.flat({"title": patch.title, "tags": tags, "handler": patch.handler}),
         )
         if answer[0] == "moved":
