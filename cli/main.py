@@ -25,6 +25,7 @@ COMMANDS = {
     "context": Entry("cli.context", "Show what Claude would be sent now in a session, against the token budget."),
     "customers": Entry("cli.customers", "Export or erase all that is kept of a customer."),
     "deliveries": Entry("cli.deliveries", "Show what became of callbacks, and post them again."),
+    "demo": Entry("cli.demo", "Load an invented shop's customers, and start a service for them where none is named."),
     "doctor": Entry("cli.doctor", "Check settings, store, broker, workers and versions; say what to mend."),
     "dynamodb": Entry("cli.dynamodb", "Make the DynamoDB table that is the store."),
     "events": Entry("cli.events", "Print what the service announces on its broker, as it happens."),

@@ -12,6 +12,7 @@ CustomerMemoryError
 ├── Refusal                  a caller asked for what cannot be; each kind is one answer of the API
 │   ├── UnknownSession  UnknownRequest  UnknownMessage  UnknownMemory  UnknownSummary  UnknownBatch
 │   ├── UnknownDelivery  NoSecretKey
+│   ├── UnknownHook  NotGenuine  Malformed
 │   ├── SessionClosed  SessionExpired  SessionBusy  ConversationMoved  ConversationMismatch
 │   ├── KeyReused  ContextGone  CustomerErasing
 │   └── MemoryFull  BadCursor
@@ -123,6 +124,18 @@ class UnknownDelivery(Refusal):
 
 class NoSecretKey(Refusal):
     """Callbacks cannot be signed: the operator has not set SECRET_KEY. Set it on every process, then try again."""
+
+
+class UnknownHook(Refusal):
+    """There is no hook with this id on this platform."""
+
+
+class NotGenuine(Refusal):
+    """The delivery is not proven to be the platform's: its proof is missing, wrong, or older than five minutes."""
+
+
+class Malformed(Refusal):
+    """The delivery cannot be read as one of its platform."""
 
 
 class KeyReused(Refusal):
