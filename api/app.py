@@ -44,8 +44,8 @@ log = structlog.get_logger()
 
 DESCRIPTION = (
     "Persistent memory for customer support. A message is accepted with 202 and answered in its session's order; its "
-    "reply is polled, awaited, streamed, or posted. Every error is `application/problem+json`. What is announced on the "
-    "broker: [AsyncAPI](/asyncapi.json)."
+    "reply is polled, awaited, streamed, or posted. Every error is `application/problem+json`. Events on the broker "
+    "are told by [AsyncAPI](/asyncapi.json)."
 )
 
 
