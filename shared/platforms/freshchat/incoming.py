@@ -152,12 +152,8 @@ def _of_message(message: _Message, settings: FreshchatSettings) -> Event:
 
 
 def _files(message: _Message) -> tuple[Attachment, ...]:
-    parts = message.message_parts
-    found = [
-        (kind, each)
-        for part in parts
-        for kind, each in (("image", part.image), ("file", part.file), ("video", part.video))
-    ]
+    kinds = ("image", "file", "video")
+    found = [(kind, getattr(part, kind)) for part in message.message_parts for kind in kinds]
     named = [(each.name or kind, each) for kind, each in found if each is not None]
     return tuple(attachment(name, each.url, each.content_type, each.size) for name, each in named[:MOST_ATTACHMENTS])
 

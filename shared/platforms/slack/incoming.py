@@ -102,12 +102,10 @@ def _of_message(message: _Message, bots: frozenset[str], settings: SlackSettings
     staff = bots | frozenset(settings.agents)
     began = message.parent_user_id if message.thread_ts not in {None, message.ts} else user
     text, files = _text(message.text), tuple(_file(each) for each in message.files[:MOST_ATTACHMENTS])
-    if settings.customer == "channel":
-        whose: str | None = f"slack:{settings.team_id}:{message.channel}"
-    else:
-        writer = user if user not in staff else None
-        whose = f"slack:{settings.team_id}:{began if began not in staff else writer}"
-        whose = whose if began not in staff or writer else None
+    # In a thread that the team began, it is whoever else writes.
+    member = next((each for each in (began, user) if each not in staff), None)
+    owner = message.channel if settings.customer == "channel" else member
+    whose = f"slack:{settings.team_id}:{owner}" if owner else None
     if user in settings.agents:
         return AgentMessage(message_id, conversation, whose, text, user, files)
     return CustomerMessage(message_id, conversation, str(whose), text, files)
