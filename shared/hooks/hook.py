@@ -50,11 +50,29 @@ class Hook(Model):
         """Return its settings as those of its platform."""
         return PLATFORMS[self.platform].settings.model_validate(self.settings)
 
+    def with_settings(self, settings: Mapping[str, Any]) -> Hook:
+        """Return it with other settings, as they are written outside.
+
+        Raises:
+            ValidationError: they are not its platform's.
+
+        """
+        typed = PLATFORMS[self.platform].settings.model_validate(settings)
+        return self.model_copy(update={"settings": typed.model_dump(mode="json", by_alias=True, exclude_unset=True)})
+
     @property
     def is_standard(self) -> bool:
         """Whether its deliveries are signed by Standard Webhooks."""
         settings = self.typed_settings()
         return isinstance(settings, GenericSettings) and settings.proof.kind == "standard-webhooks"
+
+    @property
+    def asks_in_address(self) -> bool:
+        """Whether the secret of our making belongs into the address that it is posted to."""
+        settings = self.typed_settings()
+        if isinstance(settings, GenericSettings):
+            return settings.proof.kind == "shared" and settings.proof.place == "query"
+        return self.platform == "chatwoot"
 
     def needed(self, given: Container[SecretName]) -> tuple[SecretName, ...]:
         """Return the secrets of our making that it cannot begin without, beside those that were given."""

@@ -88,7 +88,7 @@ class Hooks:
         sealer, now = self._sealing(), await self._store.now()
         hook = Hook(
             id=new_hook_id(), tenant=tenant, platform=platform, name=name, settings=dict(settings), created_at=now
-        )
+        ).with_settings(settings)
         made: dict[SecretName, str] = {each: new_secret(hook, each) for each in hook.needed(given)}
         for each, text in {**given, **made}.items():
             sealed = sealer.seal(hook.owner(each), checked(hook, each, text))
@@ -97,6 +97,15 @@ class Hooks:
             raise StoreUnavailable("a hook with this id is there already")
         self._known.pop(hook.id, None)
         return hook, made
+
+    async def opened(self, tenant: str, hook_id: str) -> OpenHook:
+        """Return a tenant's hook as it is, disabled or not, with its secrets unsealed.
+
+        Raises:
+            UnknownHook, NoSecretKey, CannotUnseal
+
+        """
+        return (await self.get(tenant, hook_id)).opened(self._sealing(), await self._store.now())
 
     async def change(self, tenant: str, hook_id: str, change: Callable[[Hook], Hook]) -> Hook:
         """Change a tenant's hook, whoever else does so at the same time; return it.
