@@ -94,6 +94,9 @@ class Sessions(Protocol):
     async def session(self, session_id: str) -> Session:
         """Return the session. Raises UnknownSession."""
 
+    async def bound_session(self, customer_id: str, conversation_id: str) -> Session | None:
+        """Return the session that the customer's conversation is bound to, over or not; None where there is none."""
+
     async def sessions(self, customer_id: str, limit: int, cursor: str | None) -> Page[Session]:
         """Return the customer's sessions, newest first."""
 

@@ -259,16 +259,22 @@ class Outcome:
     pinned_summary: int = 0
     """The version of the summary that the pin builds on, which the next claim brings too; 0 for none."""
 
+    @property
+    def handed_off(self) -> bool:
+        """Whether the agent handed the conversation to a person: from then on it is theirs."""
+        return self.result is not None and self.result.handoff is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:
     """The answer to a commit.
 
     committed: done now, or by an earlier try of the same claim. stale: another claim holds the session since.
-    gone: the session was deleted. `more`: the session has another open ticket.
+    gone: the session was deleted. taken: a person has it, so a reply was refused; a failure is not. `more`: the session
+    has another open ticket.
     """
 
-    verdict: Literal["committed", "stale", "gone"]
+    verdict: Literal["committed", "stale", "gone", "taken"]
     rows: tuple[OutboxRow, ...] = ()
     more: bool = False
 

@@ -13,6 +13,7 @@ from tests.contract.dynamodb_desk import make_desk
 from tests.contract.entries import EntryContract
 from tests.contract.entry_races import EntryRaceContract
 from tests.contract.erasure import ErasureContract
+from tests.contract.handling import HandlingContract
 from tests.contract.lost import LostAnswerContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
@@ -37,6 +38,10 @@ class TestTurns(TurnContract):
 
 class TestRecords(RecordContract):
     """Everything else."""
+
+
+class TestHandling(HandlingContract):
+    """Sessions that people take over, and what hooks need kept."""
 
 
 class TestLostAnswers(LostAnswerContract):

@@ -34,6 +34,14 @@ class RedisSessions(RedisScripts):
         answer = await self._run_session("read_session", session_id)
         return records.session(session_id, codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
 
+    async def bound_session(self, customer_id: str, conversation_id: str) -> Session | None:
+        """See `Sessions.bound_session`."""
+        bucket, named = bucket_of(self.tenant, customer_id), codec.customer(customer_id)
+        answer = await self._run("bound_session", bucket, **named, conversation=conversation_id)
+        if answer[0] == "unknown":
+            return None
+        return records.session(str(answer[4]), codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
+
     async def sessions(self, customer_id: str, limit: int, cursor: str | None) -> Page[Session]:
         """See `Sessions.sessions`."""
         before_time, before_id = read_session_cursor(cursor) if cursor else (None, None)
@@ -85,7 +93,8 @@ class RedisSessions(RedisScripts):
             "update_session",
             session_id,
             status=patch.status,
-            fields=codec.flat({"title": patch.title, "tags": tags}),
+            handler=patch.handler,
+            fields=codec.flat({"title": patch.title, "tags": tags, "handler": patch.handler}),
         )
         if answer[0] == "moved":
             raise ConversationMoved

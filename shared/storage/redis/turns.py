@@ -163,6 +163,8 @@ class RedisTurns(RedisScripts):
             "commit",
             claim,
             asked=outcome.asked,
+            answered=outcome.result is not None,
+            handed_off=outcome.handed_off,
             pin=outcome.pin,
             pinned_summary=outcome.pinned_summary,
             messages=[codec.message_raw(message) for message in stored],
