@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from shared.platforms.types import TOKEN, Call, Judged, OpenHook, Told, Words
 
-SLACK_OF_CLOCKS: Final = timedelta(minutes=5)
+CLOCKS_APART: Final = timedelta(minutes=5)
 """So far a platform's clock may be behind ours."""
 LONGEST_WAIT: Final = 86_400.0
 
@@ -36,7 +36,12 @@ _BREAK = re.compile(r"<(?:br|/p|/div|/li)\b[^<>]{0,200}>", re.IGNORECASE)
 class Plain:
     """A platform that takes nothing but replies; what others can do more, they say."""
 
-    longest: int = 50_000
+    most: int = 50_000
+
+    def longest(self, hook: OpenHook) -> int:
+        """See `Outgoing.longest`."""
+        del hook
+        return self.most
 
     def note(self, hook: OpenHook, conversation: str, words: Words) -> Call | None:
         """See `Outgoing.note`."""
@@ -174,7 +179,7 @@ def moment(value: Any) -> datetime | None:
 def late_enough(value: Any, words: Words) -> bool:
     """Return whether a message is not older than the words; one that tells no moment may be any."""
     at = moment(value)
-    return at is None or at >= words.since - SLACK_OF_CLOCKS
+    return at is None or at >= words.since - CLOCKS_APART
 
 
 def items(answer: Any, *path: str) -> Iterable[Mapping[str, Any]]:

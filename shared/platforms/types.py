@@ -197,9 +197,10 @@ class Judged:
 
 
 class Outgoing(Protocol):
-    """What a platform is asked, and what its answers mean. `longest`: of one message, in characters."""
+    """What a platform is asked, and what its answers mean."""
 
-    longest: int
+    def longest(self, hook: OpenHook) -> int:
+        """Return how many characters one message may have."""
 
     def reply(self, hook: OpenHook, conversation: str, words: Words) -> Call | None:
         """Return the call that posts a reply for the customer to see; None where the hook is told of none."""

@@ -17,6 +17,7 @@ from shared.ids import SessionRef
 from shared.models import AgentInstructions, ChatRequest, MemoryEntry, Message, Scope, Session
 from shared.storage.access import AccessKeys
 from shared.storage.deliveries import Deliveries, DueDeliveries
+from shared.storage.hooks import AllHooks, HookRecords
 from shared.storage.types import (
     NO_FACTS,
     Calibrated,
@@ -103,10 +104,11 @@ class Sessions(Protocol):
     async def messages(self, session_id: str, limit: int, after: int) -> Page[Message]:
         """Return messages with a `seq` above `after`, oldest first. Raises UnknownSession."""
 
-    async def record(self, session_id: str, message: Message, *, backdated: bool) -> Message:
+    async def record(self, session_id: str, message: Message, *, backdated: bool, once: str | None = None) -> Message:
         """Add a message without asking for a reply; it takes its turn, with `seq` 0 until it stands.
 
-        `backdated`: it is history, brings its own time, and is refused by a closed session only.
+        `backdated`: it is history, brings its own time, and is refused by a closed session only. `once`: a name under
+        which the session takes one message in 24 hours; asked again with it, nothing is added.
 
         Raises:
             UnknownSession, SessionClosed, SessionExpired, SessionBusy
@@ -267,14 +269,14 @@ class Counters(Protocol):
 
 
 class TenantStore(
-    Turns, Sessions, Memories, Summaries, RecallIndex, Customers, Batches, Deliveries, Counters, Protocol
+    Turns, Sessions, Memories, Summaries, RecallIndex, Customers, Batches, Deliveries, HookRecords, Counters, Protocol
 ):
     """All records of one tenant, and no other's."""
 
     tenant: str
 
 
-class Store(DueDeliveries, Protocol):
+class Store(DueDeliveries, AllHooks, Protocol):
     """The deployment's store."""
 
     async def __aenter__(self) -> Self:

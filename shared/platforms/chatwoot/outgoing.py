@@ -22,7 +22,7 @@ MINUTE: Final = 60.0  # Chatwoot counts messages of a conversation by the minute
 class ChatwootOutgoing(Plain):
     """Implements `shared.platforms.types.Outgoing`. A conversation is `account/number`."""
 
-    longest = 150_000
+    most = 150_000
 
     def reply(self, hook: OpenHook, conversation: str, words: Words) -> Call:
         """See `Outgoing.reply`.
@@ -91,7 +91,7 @@ def _address(hook: OpenHook, conversation: str) -> str:
 
 
 def _headers(hook: OpenHook) -> dict[str, str]:
-    if hook.settings_as(ChatwootSettings).token_header == "authorization":
+    if hook.settings_as(ChatwootSettings).token_header == "authorization":  # noqa: S105 - a name
         return {"authorization": f"Bearer {token_of(hook)}"}
     return {"api_access_token": token_of(hook)}
 

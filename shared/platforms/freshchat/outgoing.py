@@ -15,7 +15,7 @@ from shared.platforms.types import Call, OpenHook, Words
 class FreshchatOutgoing(Plain):
     """Implements `shared.platforms.types.Outgoing`. A conversation is its id."""
 
-    longest = 5_000
+    most = 5_000
 
     def reply(self, hook: OpenHook, conversation: str, words: Words) -> Call:
         """See `Outgoing.reply`."""

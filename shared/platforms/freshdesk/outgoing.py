@@ -17,7 +17,7 @@ OPEN: Final = 2  # of Freshdesk's statuses
 class FreshdeskOutgoing(Plain):
     """Implements `shared.platforms.types.Outgoing`. A conversation is a ticket's number."""
 
-    longest = 30_000
+    most = 30_000
 
     def reply(self, hook: OpenHook, conversation: str, words: Words) -> Call:
         """See `Outgoing.reply`."""

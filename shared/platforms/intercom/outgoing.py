@@ -22,7 +22,7 @@ NOBODY: Final = "0"
 class IntercomOutgoing(Plain):
     """Implements `shared.platforms.types.Outgoing`. A conversation is its id."""
 
-    longest = 20_000
+    most = 20_000
 
     def reply(self, hook: OpenHook, conversation: str, words: Words) -> Call:
         """See `Outgoing.reply`."""

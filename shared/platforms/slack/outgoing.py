@@ -14,7 +14,15 @@ from shared.platforms.types import Call, Judged, OpenHook, Told, Words
 
 EVENT: Final = "customer_memory_reply"
 LOCKED: Final = frozenset(
-    {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "missing_scope", "no_permission"}
+    {
+        "invalid_auth",
+        "not_authed",
+        "token_revoked",
+        "token_expired",
+        "account_inactive",
+        "missing_scope",
+        "no_permission",
+    }
 )
 GONE: Final = frozenset({"channel_not_found", "is_archived", "thread_not_found", "not_in_channel"})
 LATER: Final = frozenset(
@@ -25,7 +33,7 @@ LATER: Final = frozenset(
 class SlackOutgoing(Plain):
     """Implements `shared.platforms.types.Outgoing`. A conversation is `channel/ts` of the thread's first message."""
 
-    longest = 12_000
+    most = 12_000
 
     def reply(self, hook: OpenHook, conversation: str, words: Words) -> Call:
         """See `Outgoing.reply`."""

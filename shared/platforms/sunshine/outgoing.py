@@ -19,7 +19,7 @@ MOST_METADATA: Final = 3_000  # characters, of 4 KB that control is passed with
 class SunshineOutgoing(Plain):
     """Implements `shared.platforms.types.Outgoing`. There are no private notes; a ticket field can take the brief."""
 
-    longest = 4_000
+    most = 4_000
 
     def reply(self, hook: OpenHook, conversation: str, words: Words) -> Call:
         """See `Outgoing.reply`."""

@@ -15,7 +15,7 @@ from shared.platforms.zendesk.settings import ZendeskSettings
 class ZendeskOutgoing(Plain):
     """Implements `shared.platforms.types.Outgoing`. A conversation is a ticket's number."""
 
-    longest = 64_000
+    most = 64_000
 
     def reply(self, hook: OpenHook, conversation: str, words: Words) -> Call:
         """See `Outgoing.reply`."""

@@ -27,12 +27,13 @@ from shared.storage.dynamodb.base import CLOSED, HEAD, INBOX, OPEN, State, is_go
 from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.handling import DynamoHandling, Woken
 from shared.storage.dynamodb.scheduling import Account, account_of, falls_due, next_look
-from shared.storage.dynamodb.schema import conversation_key, message_sk, session_key
+from shared.storage.dynamodb.schema import conversation_key, digest, message_sk, session_key
 from shared.storage.dynamodb.turns import DynamoTurns
 from shared.storage.types import NewSession, Page, SessionPatch
 
 TRIES: Final = 8
 REMEMBERED_SECONDS: Final = 3600
+DAY_SECONDS: Final = 86_400
 REFUSALS: Final = {"closed": SessionClosed, "expired": SessionExpired}
 
 
@@ -96,11 +97,14 @@ class DynamoSessions(DynamoTurns, DynamoHandling):
         last = items[-1].seq if items else after
         return Page(items, str(last) if last < count else None)
 
-    async def record(self, session_id: str, message: Message, *, backdated: bool) -> Message:
+    async def record(self, session_id: str, message: Message, *, backdated: bool, once: str | None = None) -> Message:
         """See `Sessions.record`."""
-        marker = session_key(self.tenant, session_id, f"did/{message.id}")
+        name, lasts = (message.id, REMEMBERED_SECONDS) if once is None else (f"once/{digest(once)}", DAY_SECONDS)
+        marker = session_key(self.tenant, session_id, f"did/{name}")
         for _ in range(TRIES):
             now = await self._client.now()
+            if once is not None and (kept := await self._client.get(marker)) and kept["ttl"] > now // 1000:
+                return message.model_copy(update={"seq": kept["seq"]})
             state = await self._state(session_id, now, summary=True)
             at = min(to_ms(message.at) if backdated else now, now)
             reason = is_over(state.inbox, now)
@@ -109,7 +113,7 @@ class DynamoSessions(DynamoTurns, DynamoHandling):
             if len(state.tickets) >= self._limits.max_open_requests:
                 raise SessionBusy
             seq = 0 if state.tickets else int(state.head["messages"]) + 1
-            done = put({**marker, "seq": seq, "ttl": now // 1000 + REMEMBERED_SECONDS}, ABSENT)
+            done = put({**marker, "seq": seq, "ttl": now // 1000 + lasts}, f"{ABSENT} OR #ttl <= :now", now=now // 1000)
             try:
                 await self._client.transact([done, *self._record_actions(state, message, seq, at, now)])
             except ConditionFailed as failed:

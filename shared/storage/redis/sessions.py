@@ -8,8 +8,9 @@ from shared.ids import bucket_in, bucket_of
 from shared.models import ChatRequest, Failure, Message, Session
 from shared.storage import records
 from shared.storage.cursors import read_session_cursor, session_cursor
+from shared.storage.keys import once_key
 from shared.storage.redis import codec
-from shared.storage.redis.turns import RedisScripts
+from shared.storage.redis.turns import DAY_MS, RedisScripts
 from shared.storage.types import NewSession, Page, SessionPatch
 
 DELETED = Failure(type="session-deleted", detail="The session was deleted before this request was answered.")
@@ -67,11 +68,13 @@ class RedisSessions(RedisScripts):
         items = tuple(codec.message(raw) for raw in answer[1])
         return Page(items, str(answer[2]) if answer[3] else None)
 
-    async def record(self, session_id: str, message: Message, *, backdated: bool) -> Message:
+    async def record(self, session_id: str, message: Message, *, backdated: bool, once: str | None = None) -> Message:
         """See `Sessions.record`."""
+        named = {"op": once_key(self.tenant, session_id, once), "once_ms": DAY_MS} if once is not None else {}
         answer = await self._run_session(
             "record",
             session_id,
+            **named,
             message=message.id,
             raw=codec.message_raw(message),
             at=to_ms(message.at) if backdated else None,

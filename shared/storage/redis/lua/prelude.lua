@@ -23,7 +23,12 @@ local function once(act)
   local known = redis.call('GET', kept)
   if known then return cjson.decode(known) end
   local answer = act()
-  redis.call('SET', kept, cjson.encode(answer), 'PX', 10000)
+  -- What is to happen once in a long time may be tried again where it was refused.
+  if not P.once_ms then
+    redis.call('SET', kept, cjson.encode(answer), 'PX', 10000)
+  elseif answer[1] == 'recorded' then
+    redis.call('SET', kept, cjson.encode(answer), 'PX', P.once_ms)
+  end
   return answer
 end
 
