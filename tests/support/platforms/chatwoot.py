@@ -17,6 +17,7 @@ ACCOUNT = "2"
 SECRET = "chatwoot-signing-secret"
 TYPES = {"customer": 0, "bot": 1, "person": 1}
 PER_MINUTE = 200
+LONGEST = 150_000
 
 
 class Chatwoot(StandIn):
@@ -53,20 +54,22 @@ class Chatwoot(StandIn):
             case ("GET", "messages"):  # not for an agent bot
                 return Told(401, {"error": "You are not authorized to do this action"})
             case ("POST", "messages"):
-                if body.get("message_type") not in {"outgoing", None} or "source_id" in body:
-                    return Told(422, {"error": "Incoming messages are only allowed in Api inboxes"})
-                if sum(said.at > time.time() - 60 for said in conversation.said) >= PER_MINUTE:
-                    return Told(422, {"message": "Validation failed: Too many messages"})
-                if len(body["content"]) > 150_000:
-                    return Told(422, {"message": "Content is too long (maximum is 150000 characters)"})
-                return Told(
-                    200, self._message(self.says(conversation, body["content"], "bot", private=body["private"]))
-                )
+                return self._post(conversation, body)
             case ("POST", "toggle_status"):
                 conversation.handler = "bot" if body["status"] == "pending" else "person"
                 payload = {"success": True, "current_status": body["status"], "conversation_id": int(conversation.id)}
                 return Told(200, {"meta": {}, "payload": payload})
         return Told(404, {"error": "Resource could not be found"})
+
+    def _post(self, conversation: Conversation, body: Any) -> Told:
+        if body.get("message_type") not in {"outgoing", None} or "source_id" in body:
+            return Told(422, {"error": "Incoming messages are only allowed in Api inboxes"})
+        if sum(said.at > time.time() - 60 for said in conversation.said) >= PER_MINUTE:
+            return Told(422, {"message": "Validation failed: Too many messages"})
+        if len(body["content"]) > LONGEST:
+            return Told(422, {"message": f"Content is too long (maximum is {LONGEST} characters)"})
+        said = self.says(conversation, body["content"], "bot", private=body["private"])
+        return Told(200, self._message(said))
 
     def _shown(self, conversation: Conversation) -> dict[str, Any]:
         last = self._message(conversation.said[-1]) if conversation.said else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from typing import Any
 
 import fakeredis
 import pytest
@@ -12,6 +13,7 @@ from shared.callbacks.desk import replay
 from shared.callbacks.schedule import REPLY_STEPS
 from shared.replies.channel import LONGEST_BEHIND, NO_HOOK, NO_TOKEN
 from shared.replies.plan import TAKEN
+from shared.storage.deliveries import DeliveryFacts
 from shared.storage.types import SessionPatch
 from tests.contract import dynamodb_desk, redis_desk
 from tests.contract.store import SECOND, Desk
@@ -84,15 +86,14 @@ async def test_what_was_not_posted_when_the_connection_was_cut_is_posted_then(po
 async def test_a_process_that_dies_after_the_post_is_followed_by_one_that_looks(post: Post) -> None:
     conversation = post.platform.begin()
     request = await post.turn(conversation)
-    own, kept = type(post.desk.own), []
+    own = type(post.desk.own)
 
-    async def die(self: object, request_id: str, value: str, version: int, facts: object) -> bool:
+    async def die(self: Any, request_id: str, value: str, version: int, facts: DeliveryFacts) -> bool:
         if post.platform.replies(conversation):
             raise KeyboardInterrupt
         return bool(await real(self, request_id, value, version, facts))
 
     real = own.put_delivery
-    kept.append(real)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(own, "put_delivery", die)
         with pytest.raises(KeyboardInterrupt):
