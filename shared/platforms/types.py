@@ -196,6 +196,13 @@ class Judged:
     word: str | None = None
 
 
+class AsksNothing:
+    """A platform that never asks whether we are there."""
+
+    def challenge(self, posted: Posted, hook: OpenHook) -> None:
+        """See `Incoming.challenge`."""
+
+
 class Outgoing(Protocol):
     """What a platform is asked, and what its answers mean."""
 

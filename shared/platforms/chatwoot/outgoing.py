@@ -16,6 +16,7 @@ from shared.platforms.types import Call, Judged, OpenHook, Told, Words
 
 OUTGOING: Final = 1  # as the REST API tells message types
 TOO_MANY: Final = "too many messages"
+BOTS: Final = frozenset({"AgentBot", "Captain::Assistant"})
 MINUTE: Final = 60.0  # Chatwoot counts messages of a conversation by the minute
 
 
@@ -62,11 +63,12 @@ class ChatwootOutgoing(Plain):
 
     def is_ours(self, hook: OpenHook, answer: Any) -> bool:
         """See `Outgoing.is_ours`: pending is what Chatwoot calls a conversation that a bot has."""
-        status, assignee = inside(answer, "status"), inside(answer, "meta", "assignee", "id")
-        user = hook.settings_as(ChatwootSettings).user_id
-        if user is None:
-            return bool(status == "pending")
-        return status in {"pending", "open"} and (assignee is None or same_id(assignee, user))
+        settings, status = hook.settings_as(ChatwootSettings), inside(answer, "status")
+        assignee, of_bot = inside(answer, "meta", "assignee"), inside(answer, "meta", "assignee_type") in BOTS
+        us = of_bot or same_id(inside(assignee, "id"), settings.user_id)
+        if assignee is not None and not us:
+            return False
+        return status == "pending" or (status == "open" and settings.answers == "unassigned")
 
     def judge(self, told: Told) -> Judged:
         """See `Outgoing.judge`: too many messages in a minute are refused like a message that is wrong."""

@@ -17,7 +17,10 @@ MOST_METADATA: Final = 3_000  # characters, of 4 KB that control is passed with
 
 
 class SunshineOutgoing(Plain):
-    """Implements `shared.platforms.types.Outgoing`. There are no private notes; a ticket field can take the brief."""
+    """Implements `shared.platforms.types.Outgoing`. A conversation is `app/id`.
+
+    There are no private notes; a ticket field can take the brief.
+    """
 
     most = 4_000
 
@@ -29,7 +32,7 @@ class SunshineOutgoing(Plain):
             "content": {"type": "text", "text": words.text},
             "metadata": {MARK: words.mark},
         }
-        return _call(hook, "POST", f"{part(conversation)}/messages", body)
+        return _call(hook, "POST", conversation, "/messages", body)
 
     def hand_off(self, hook: OpenHook, conversation: str, brief: str) -> Call:
         """See `Outgoing.hand_off`."""
@@ -37,11 +40,11 @@ class SunshineOutgoing(Plain):
         body: dict[str, Any] = {"switchboardIntegration": settings.hand_off_to}
         if settings.brief_field is not None:
             body["metadata"] = {f"dataCapture.ticketField.{settings.brief_field}": brief[:MOST_METADATA]}
-        return _call(hook, "POST", f"{part(conversation)}/passControl", body)
+        return _call(hook, "POST", conversation, "/passControl", body)
 
     def look(self, hook: OpenHook, conversation: str) -> Call:
         """See `Outgoing.look`."""
-        return _call(hook, "GET", f"{part(conversation)}/messages?page%5Bsize%5D=100", None)
+        return _call(hook, "GET", conversation, "/messages?page%5Bsize%5D=100", None)
 
     def is_there(self, hook: OpenHook, answer: Any, words: Words, *, private: bool) -> bool:
         """See `Outgoing.is_there`."""
@@ -61,7 +64,7 @@ class SunshineOutgoing(Plain):
     def handler(self, hook: OpenHook, conversation: str) -> Call | None:
         """See `Outgoing.handler`."""
         has_switchboard = hook.settings_as(SunshineSettings).integration is not None
-        return _call(hook, "GET", part(conversation), None) if has_switchboard else None
+        return _call(hook, "GET", conversation, "", None) if has_switchboard else None
 
     def is_ours(self, hook: OpenHook, answer: Any) -> bool:
         """See `Outgoing.is_ours`."""
@@ -74,8 +77,9 @@ class SunshineOutgoing(Plain):
         return Judged("refused", None, "full") if told.status == HTTPStatus.LOCKED else judged(told)
 
 
-def _call(hook: OpenHook, method: str, what: str, body: Any) -> Call:
-    settings = hook.settings_as(SunshineSettings)
+def _call(hook: OpenHook, method: str, conversation: str, what: str, body: Any) -> Call:
+    app, _, number = conversation.partition("/")
     key, _, secret = token_of(hook).partition(":")
-    url = f"{settings.base_url}/v2/apps/{part(settings.app_id)}/conversations/{what}"
+    base = hook.settings_as(SunshineSettings).base_url
+    url = f"{base}/v2/apps/{part(app)}/conversations/{part(number)}{what}"
     return Call(method, url, basic(key, secret), body)
