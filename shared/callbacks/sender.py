@@ -106,6 +106,8 @@ class Sender:
             trust_env=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         ) as session:
+            # Else a PUT whose connection breaks is sent again at once, though the first may have been heard.
+            session._retry_connection = False  # noqa: SLF001 - there is no other way to say so
             url, sent = URL(pinned.target.url, encoded=True), None if body is None else body.encode()
             async with session.request(method, url, data=sent, headers=headers, allow_redirects=False) as response:
                 said = await _read(response, keep) if keep else await _let_finish(response)

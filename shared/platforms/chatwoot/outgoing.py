@@ -37,8 +37,11 @@ class ChatwootOutgoing(Plain):
         return _post(hook, conversation, "messages", _message(words.text, private=True))
 
     def hand_off(self, hook: OpenHook, conversation: str, brief: str) -> Call:
-        """See `Outgoing.hand_off`."""
+        """See `Outgoing.hand_off`: open is for people, unless what is open and unassigned is answered too."""
         del brief
+        settings = hook.settings_as(ChatwootSettings)
+        if settings.answers == "unassigned" and settings.hand_off_to is not None:
+            return _post(hook, conversation, "assignments", {"assignee_id": settings.hand_off_to})
         return _post(hook, conversation, "toggle_status", {"status": "open"})
 
     def look(self, hook: OpenHook, conversation: str) -> Call:
