@@ -209,6 +209,7 @@ class ChatRequest(Model):
     metadata: Metadata = Field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
     callback: str | None = Field(None, description="where its result is posted; `tenant`: where the tenant says")
+    replay_of: str | None = Field(None, description="the failed request that it asks again")
     accepted_at: datetime
     deadline_at: datetime
     finished_at: datetime | None = None

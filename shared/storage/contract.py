@@ -17,6 +17,7 @@ from shared.ids import SessionRef
 from shared.models import AgentInstructions, ChatRequest, MemoryEntry, Message, Scope, Session
 from shared.storage.access import AccessKeys
 from shared.storage.deliveries import Deliveries, DueDeliveries
+from shared.storage.tenant_index import DeploymentIndex, TenantIndex
 from shared.storage.types import (
     NO_FACTS,
     Calibrated,
@@ -164,6 +165,12 @@ class Memories(Protocol):
     async def delete_memory(self, customer_id: str, key: str) -> None:
         """Remove an entry and its history; that it was removed is remembered. Raises UnknownMemory."""
 
+    async def approve_memory(self, customer_id: str, key: str) -> MemoryEntry:
+        """Let an entry in quarantine count as one that its caller writes now; another one stays as it is.
+
+        Its provenance stays, and what it was before goes into its history. Raises UnknownMemory, CustomerErasing.
+        """
+
     async def instructions(self) -> AgentInstructions | None:
         """Return the tenant's instructions; None when it has set none."""
 
@@ -264,14 +271,24 @@ class Counters(Protocol):
 
 
 class TenantStore(
-    Turns, Sessions, Memories, Summaries, RecallIndex, Customers, Batches, Deliveries, Counters, Protocol
+    Turns,
+    Sessions,
+    Memories,
+    Summaries,
+    RecallIndex,
+    Customers,
+    Batches,
+    Deliveries,
+    Counters,
+    TenantIndex,
+    Protocol,
 ):
     """All records of one tenant, and no other's."""
 
     tenant: str
 
 
-class Store(DueDeliveries, Protocol):
+class Store(DueDeliveries, DeploymentIndex, Protocol):
     """The deployment's store."""
 
     async def __aenter__(self) -> Self:

@@ -76,6 +76,7 @@ def request_fields(new: NewRequest) -> Fields:
             "metadata": dump(new.metadata),
             "keyed": 1 if new.keyed else None,
             "callback": new.callback,
+            "replay_of": new.replay_of,
             "attachments": _told(new.attachments) if new.attachments else None,
         }
     )
@@ -156,6 +157,7 @@ def request(identifier: str, record: Mapping[str, Any]) -> ChatRequest:
         model=record.get("model"),
         metadata=json.loads(record.get("metadata", "{}")),
         callback=record.get("callback"),
+        replay_of=record.get("replay_of"),
         attachments=_ATTACHMENTS.validate_json(record.get("attachments", "[]")),
         accepted_at=from_ms(int(record["accepted"])),
         deadline_at=from_ms(int(record["deadline"])),

@@ -86,6 +86,8 @@ class NewRequest:
     attachments: tuple[Attachment, ...] = ()
     callback: str | None = None
     """Where its result is posted: an address, or OF_TENANT, the tenant's own as it is by then."""
+    replay_of: str | None = None
+    """The failed request that it asks again."""
 
 
 @dataclass(frozen=True, slots=True)

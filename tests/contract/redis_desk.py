@@ -29,6 +29,8 @@ LASTING = (
     "cm:summaries:flights",
     "cm:batches:running",
     ":callbacks",
+    "cm:tenants",
+    ":salt",
 )
 
 
