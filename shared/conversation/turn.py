@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import structlog
 
@@ -50,6 +51,13 @@ POISON = Failure(
     type="poison",
     detail="The request ended the process that ran it, each time, alone in quarantine; it is not tried again.",
 )
+
+TAKEN_OVER = Failure(
+    type="taken-over",
+    detail="A person has taken the conversation over; the message was kept, and the agent did not answer it.",
+)
+# How often a reply was written in vain, because a person took over meanwhile.
+WASTED: Final = "takeover.wasted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,8 @@ class TurnRunner:
 
     async def _answer(self, turn: Turn) -> Advanced:
         claim = turn.claim
+        if claim.session.handler == "human":
+            return await self._fail(turn, TAKEN_OVER)
         if claim.condemned:
             return await self._fail(turn, POISON)
         if turn.seconds_left() <= 0:
@@ -202,10 +212,20 @@ class TurnRunner:
 
     async def _commit(self, turn: Turn, outcome: Outcome, word: str) -> Advanced:
         done = await turn.insist(lambda: turn.store.commit(turn.claim, outcome))
+        if done.verdict == "taken":
+            return await self._taken_over(turn)
         if done.verdict != "committed":
             return Advanced(done.verdict)
         await self._parts.announcer.announce(done.rows)
         return Advanced(word, "chat" if done.more else None)
+
+    async def _taken_over(self, turn: Turn) -> Advanced:
+        """End a turn whose reply comes too late: a person has the conversation. What Claude wrote is thrown away."""
+        ended = await self._fail(turn, TAKEN_OVER, asked=True)
+        if ended.outcome == TAKEN_OVER.type:
+            with suppress(StoreError):  # nobody waits for a count
+                await turn.store.count(WASTED)
+        return ended
 
     def _deadline(self, why: str) -> Failure:
         minutes = self._settings.request_deadline_minutes

@@ -22,6 +22,7 @@ ACCESS_KEYS = "cm:keys"
 BUCKETS = "cm:buckets"
 CALIBRATION = "cm:calibration"
 CALLBACKS = "cm:callbacks"
+HOOKS = "cm:{hooks}"
 RUNNING = "cm:batches:running"
 TENANTS = "cm:tenants"
 WORKERS = "cm:workers"
@@ -78,6 +79,21 @@ def deliveries_key(tenant: str, status: str) -> str:
 def index_key(tenant: str, part: str) -> str:
     """Return the key of a part of a tenant's index. All of it shares a slot, which no bucket's name can name."""
     return f"cm:{{t:{tenant}}}:{part}"
+
+
+def once_key(tenant: str, session_id: str, name: str) -> str:
+    """Return the name of what happens once in a session; the name it was given is not stored."""
+    return f"once:{hashlib.sha256(f'{tenant}/{session_id}/{name}'.encode()).hexdigest()}"
+
+
+def tenant_hooks_key(tenant: str) -> str:
+    """Return the key of the ids of a tenant's hooks; it lies in the slot of the hooks themselves."""
+    return f"{HOOKS}:t:{tenant}"
+
+
+def place_key(tenant: str, conversation_id: str) -> str:
+    """Return the key of where a conversation is kept; its id itself is not stored."""
+    return f"cm:t:{tenant}:place:{hashlib.sha256(conversation_id.encode()).hexdigest()}"
 
 
 def idempotency_key(tenant: str, key: str) -> str:

@@ -31,6 +31,9 @@ LASTING = (
     ":callbacks",
     "cm:tenants",
     ":salt",
+    "cm:{hooks}",
+    "cm:{hooks}:t:acme",
+    "cm:{hooks}:t:globex",
 )
 
 

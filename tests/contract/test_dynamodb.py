@@ -13,6 +13,8 @@ from tests.contract.dynamodb_desk import make_desk
 from tests.contract.entries import EntryContract
 from tests.contract.entry_races import EntryRaceContract
 from tests.contract.erasure import ErasureContract
+from tests.contract.handling import HandlingContract
+from tests.contract.hooks import HookContract
 from tests.contract.lost import LostAnswerContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
@@ -38,6 +40,10 @@ class TestTurns(TurnContract):
 
 class TestRecords(RecordContract):
     """Everything else."""
+
+
+class TestHandling(HandlingContract):
+    """Sessions that people take over, and what hooks need kept."""
 
 
 class TestLostAnswers(LostAnswerContract):
@@ -90,3 +96,7 @@ class TestDeliveries(DeliveryContract):
 
 class TestTenantIndex(TenantIndexContract):
     """What is listed of a tenant as a whole."""
+
+
+class TestHooks(HookContract):
+    """Hooks."""

@@ -17,6 +17,7 @@ from shared.ids import SessionRef, all_buckets
 from shared.storage import records
 from shared.storage.access import AccessKeys
 from shared.storage.deliveries import DeliveryRef
+from shared.storage.hooks import KeptHook
 from shared.storage.keys import BUCKETS, CALIBRATION, FINISHED_CHANNEL, LISTEN_CHANNEL, erasing_key, wake_key
 from shared.storage.redis.access import RedisVault
 from shared.storage.redis.batches import RedisBatches, running
@@ -24,6 +25,7 @@ from shared.storage.redis.client import Client, connect
 from shared.storage.redis.counters import RedisCounters
 from shared.storage.redis.customers import RedisCustomers
 from shared.storage.redis.deliveries import DueWork, RedisDeliveries
+from shared.storage.redis.hooks import EveryHook, RedisHooks
 from shared.storage.redis.indexes import RedisIndexes
 from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.memories import RedisMemories
@@ -52,6 +54,7 @@ class RedisTenantStore(
     RedisCustomers,
     RedisBatches,
     RedisDeliveries,
+    RedisHooks,
     RedisCounters,
     RedisTenantIndex,
 ):
@@ -69,6 +72,7 @@ class RedisStore:
         self._summaries = SummaryWork(client, limits)
         self._callbacks = DueWork(client)
         self._deployment = RedisDeployment(client)
+        self._hooks = EveryHook(client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -161,6 +165,14 @@ class RedisStore:
         """See `DeploymentIndex.tenants`."""
         return await self._deployment.tenants()
 
+    async def find_hook(self, hook_id: str) -> KeptHook | None:
+        """See `AllHooks.find_hook`."""
+        return await self._hooks.find(hook_id)
+
+    async def all_hooks(self) -> list[KeptHook]:
+        """See `AllHooks.all_hooks`."""
+        return await self._hooks.all()
+
     async def now(self) -> datetime:
         """See `Store.now`."""
         return from_ms(await self._client.now())
@@ -199,7 +211,7 @@ class RedisStore:
 
     async def _subscribe(self, channel: str) -> AsyncIterator[str]:
         while True:
-            pubsub = self._client.redis.pubsub(ignore_subscribe_messages=True)
+            pubsub = self._client.redis.pubsub()
             try:
                 await pubsub.subscribe(channel)
                 yield ""
