@@ -1,0 +1,31 @@
+// A conversation in a customer's timeline: when, how it ended, what is left of it.
+
+import { count, make, plain } from "../../dom.js";
+import { badge, moment } from "../parts.js";
+import { at } from "../place.js";
+
+const OUTCOMES = { resolved: "resolved", unresolved: "not resolved", handed_over: "handed over" };
+const SIMULATED = /^\[simulated\] /;
+
+export function conversation(session, digest, learned = []) {
+  const title = session.title || session.conversationId || "A conversation";
+  return make("article", { class: "conversation" },
+    make("h3", {}, make("a", { href: at("sessions", session.id), text: title })),
+    make("p", { class: "meta" }, moment(session.createdAt), ` · ${count(session.messageCount, "message")} `, badge(session.status),
+      session.openRequests ? badge(`${session.openRequests} waiting`, "wait") : null,
+      ...session.tags.map((tag) => make("span", { class: "tag", text: tag }))),
+    digest ? digestOf(digest) : null,
+    learned.length ? make("p", { class: "learned" }, make("b", { text: "Remembered from it: " }), learned.map((entry) => `${entry.key} – ${clipped(plain(entry.value))}`).join("; ")) : null);
+}
+
+function digestOf(digest) {
+  const lines = [
+    ...digest.openPoints.map((text) => ["Still open", text]), ...digest.promises.map((text) => ["Promised", text]),
+    ...(digest.identifiers.length ? [["Names", digest.identifiers.join(", ")]] : []),
+  ];
+  return make("div", { class: "digest" },
+    make("p", {}, digest.topic.replace(SIMULATED, ""), OUTCOMES[digest.outcome] ? badge(OUTCOMES[digest.outcome], digest.outcome === "resolved" ? "good" : "wait") : null),
+    lines.length ? make("ul", {}, ...lines.map(([name, text]) => make("li", {}, make("b", { text: `${name}: ` }), text))) : null);
+}
+
+const clipped = (text) => (text.length > 90 ? `${text.slice(0, 88)}…` : text);
