@@ -76,6 +76,9 @@ def request_fields(new: NewRequest) -> Fields:
             "metadata": dump(new.metadata),
             "keyed": 1 if new.keyed else None,
             "callback": new.callback,
+            "replay_of": new.replay_of,
+            "handoff": 1 if new.handoff else None,
+            "coalesce": new.coalesce_ms or None,
             "attachments": _told(new.attachments) if new.attachments else None,
         }
     )
@@ -129,6 +132,7 @@ def session(identifier: str, head: Mapping[str, Any], open_requests: int, now_ms
         customer_id=head["customer"],
         conversation_id=head.get("conversation"),
         status=derived_status(head["status"], over=over),
+        handler=head.get("handler", "agent"),
         title=head.get("title"),
         tags=json.loads(head.get("tags", "[]")),
         metadata=json.loads(head.get("metadata", "{}")),
@@ -156,6 +160,9 @@ def request(identifier: str, record: Mapping[str, Any]) -> ChatRequest:
         model=record.get("model"),
         metadata=json.loads(record.get("metadata", "{}")),
         callback=record.get("callback"),
+        replay_of=record.get("replay_of"),
+        handoff=bool(record.get("handoff")),
+        coalesce_ms=int(record.get("coalesce", 0)),
         attachments=_ATTACHMENTS.validate_json(record.get("attachments", "[]")),
         accepted_at=from_ms(int(record["accepted"])),
         deadline_at=from_ms(int(record["deadline"])),
@@ -264,6 +271,7 @@ def row(raw: str, bucket: str) -> OutboxRow:
         request_id=kept.get("request"),
         metadata=json.loads(kept.get("metadata") or "{}"),
         callback=kept.get("callback"),
+        after=kept.get("after"),
     )
 
 

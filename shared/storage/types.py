@@ -13,6 +13,7 @@ from shared.models import (
     Attachment,
     ChatRequest,
     Failure,
+    Handler,
     MemoryEntry,
     Message,
     Metadata,
@@ -69,6 +70,12 @@ class NewSession:
 
 
 OF_TENANT: Final = "tenant"
+OF_HOOK: Final = "hook:"
+
+
+def hook_of(callback: str | None) -> str | None:
+    """Return the id of the hook through which a result is posted; None where it goes elsewhere, or nowhere."""
+    return callback.removeprefix(OF_HOOK) if callback is not None and callback.startswith(OF_HOOK) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,13 @@ class NewRequest:
     keyed: bool = False
     attachments: tuple[Attachment, ...] = ()
     callback: str | None = None
-    """Where its result is posted: an address, or OF_TENANT, the tenant's own as it is by then."""
+    """Where its result is posted: an address; OF_TENANT, the tenant's own as it is by then; a hook, see `hook_of`."""
+    handoff: bool = False
+    """Whether the agent may hand the conversation to a person."""
+    coalesce_ms: int = 0
+    """So long the next message is waited for, so that both are answered at once; 0: not at all."""
+    replay_of: str | None = None
+    """The failed request that it asks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +242,8 @@ class OutboxRow:
     metadata: Metadata = field(default_factory=dict)
     callback: str | None = None
     """Where it is posted besides; see `NewRequest.callback`."""
+    after: str | None = None
+    """Where that is a hook: the request of the same session whose result goes there before, if there was one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,16 +261,22 @@ class Outcome:
     pinned_summary: int = 0
     """The version of the summary that the pin builds on, which the next claim brings too; 0 for none."""
 
+    @property
+    def handed_off(self) -> bool:
+        """Whether the agent handed the conversation to a person: from then on it is theirs."""
+        return self.result is not None and self.result.handoff is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:
     """The answer to a commit.
 
     committed: done now, or by an earlier try of the same claim. stale: another claim holds the session since.
-    gone: the session was deleted. `more`: the session has another open ticket.
+    gone: the session was deleted. taken: a person has it, so a reply was refused; a failure is not. `more`: the session
+    has another open ticket.
     """
 
-    verdict: Literal["committed", "stale", "gone"]
+    verdict: Literal["committed", "stale", "gone", "taken"]
     rows: tuple[OutboxRow, ...] = ()
     more: bool = False
 
@@ -365,6 +386,7 @@ class SessionPatch:
     status: Literal["open", "closed"] | None = None
     title: str | None = None
     tags: Sequence[str] | None = None
+    handler: Handler | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ class HeldClaim(Claim):
     """A claim that keeps what its commit will want to know, and need not read again."""
 
     account: Account | None = None
+    hooked: str | None = None
+    """The request whose result was posted last through a hook."""
 
     def __eq__(self, other: object) -> bool:
         """Return whether it tells the same, whichever store made it."""
@@ -129,10 +131,11 @@ class DynamoClaim(DynamoInbox):
         if asked is None:
             return NotClaimed("gone")
         record = asked.record
-        if record["due"] > bid.now:
+        if record["due"] > bid.now and not bid.state.human:
             return NotClaimed("parked")
-        # Past its deadline it will only be told so, which harms nobody.
-        if not bid.again and bid.suspect and not bid.quarantine and bid.now < record["deadline"]:
+        # Past its deadline, or in a person's hands, it will only be told so, which harms nobody.
+        only_told = bid.now >= record["deadline"] or bid.state.human
+        if not bid.again and bid.suspect and not bid.quarantine and not only_told:
             await self._client.transact(self._quarantined(bid))
             return NotClaimed("quarantine")
         if not bid.again and bid.quarantine and not bid.suspect:
@@ -156,6 +159,7 @@ class DynamoClaim(DynamoInbox):
             instructions=asked.instructions,
             pinned_summary=pinned,
             account=account_of(bid.state),
+            hooked=bid.state.head.get("hooked"),
         )
 
     async def _asked(self, request_id: str) -> Asked | None:

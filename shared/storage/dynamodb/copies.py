@@ -12,7 +12,7 @@ from typing import Final
 
 from shared.storage.dynamodb import bodies
 from shared.storage.dynamodb.actions import ABSENT, Action, Item, delete, put, query, update
-from shared.storage.dynamodb.base import DELETED, HEAD, INBOX, LEASE, SUMMARY, is_gone
+from shared.storage.dynamodb.base import DELETED, HEAD, HUMAN, INBOX, LEASE, SUMMARY, is_gone
 from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.inbox import RECORDED
 from shared.storage.dynamodb.reading import FIRST_MESSAGE
@@ -239,7 +239,8 @@ class SessionCopies(SummaryCopies, RequestCopies):
             rests = self._rests(session_id, now)
             ends = dump.ends or now + self._limits.memory_retention_ms
             return item | ({**rests, "retain": ends, "due_at": ends} if rests else {})
-        wake = max(now, int(dump.inbox.requests.get(tickets[0], {}).get("due", 0)))
+        waits = dump.fields.get("handler") != HUMAN
+        wake = max(now, int(dump.inbox.requests.get(tickets[0], {}).get("due", 0)) if waits else 0)
         return item | {"wake": wake, **self._due(session_id, wake)}
 
 

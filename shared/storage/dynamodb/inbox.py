@@ -129,13 +129,21 @@ class DynamoInbox(DynamoAccept, DynamoReading, DynamoScheduling):
         return f"{change}, #retain = :retain, #due_at = :due_at, #due_pk = :due_pk REMOVE #wake", rest
 
     def _counted(
-        self, session_id: str, before: int, after: int, last: int, tokens: int, more: str = "", **values: Any
+        self,
+        session_id: str,
+        before: int,
+        after: int,
+        last: int,
+        tokens: int,
+        more: str = "",
+        only: str | None = None,
+        **values: Any,
     ) -> Action:
-        """Return the change of the head when messages of so many raw tokens were appended."""
+        """Return the change of the head when messages of so many raw tokens were appended; `only` where that holds."""
         return update(
             session_key(self.tenant, session_id, HEAD),
             f"SET #messages = :after, #last = :last{more} ADD #tokens :tokens",
-            f"{EXISTS} AND #messages = :before",
+            f"{EXISTS} AND #messages = :before" + (f" AND {only}" if only else ""),
             before=before,
             after=after,
             last=last,

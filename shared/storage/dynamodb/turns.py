@@ -9,14 +9,25 @@ from typing import Any, Final
 from shared.errors import StoreUnavailable
 from shared.storage import records
 from shared.storage.dynamodb import bodies
-from shared.storage.dynamodb.actions import ABSENT, EXISTS, Action, Item, put, update
-from shared.storage.dynamodb.base import CURRENT, DELETED, HEAD, INBOX, LEASE, SUMMARY, State, ending
+from shared.storage.dynamodb.actions import ABSENT, EXISTS, Action, Item, check, put, update
+from shared.storage.dynamodb.base import (
+    CURRENT,
+    DELETED,
+    HEAD,
+    HUMAN,
+    INBOX,
+    LEASE,
+    OF_AGENT,
+    SUMMARY,
+    State,
+    ending,
+)
 from shared.storage.dynamodb.claiming import DynamoClaim, HeldClaim
 from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.deltas import DynamoDeltas
 from shared.storage.dynamodb.scheduling import Account, account_of
 from shared.storage.dynamodb.schema import digest, feed_of, outbox_key, request_key, session_key, tenant_key
-from shared.storage.types import Claim, Committed, Outcome, Reservation
+from shared.storage.types import Claim, Committed, Outcome, Reservation, hook_of
 
 DAY_MS: Final = 86_400_000
 TRIES: Final = 8
@@ -57,7 +68,26 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
 
     async def park(self, claim: Claim, due_in_ms: int, cause: str, *, asked: bool) -> bool:
         """See `Turns.park`."""
-        due = await self._client.now() + due_in_ms
+        now = await self._client.now()
+        try:
+            await self._client.transact(self._parked(claim, now + due_in_ms, None, cause, asked=asked))
+        except ConditionFailed as failed:
+            if not any(item is not None and item.get("handler") == HUMAN for item in failed.items):
+                return await self._is_parked(claim)
+            # A person has taken over: it has to be told so, and waits for nothing.
+            try:
+                await self._client.transact(self._parked(claim, now + due_in_ms, now, cause, asked=asked))
+            except ConditionFailed:
+                return await self._is_parked(claim)
+        return True
+
+    async def _is_parked(self, claim: Claim) -> bool:
+        kept = await self._client.get(request_key(self.tenant, claim.request.id))
+        return kept is not None and kept.get("parked") == _name(claim)
+
+    def _parked(self, claim: Claim, due: int, taken: int | None, cause: str, *, asked: bool) -> list[Action]:
+        """Return the actions that park a claim until `due`; its session until `taken`, where a person has it."""
+        wake = due if taken is None else taken
         record = update(
             request_key(self.tenant, claim.request.id),
             "SET #status = :queued, #due = :due, #cause = :cause, #attempts = #attempts + :asked, #parked = :claim",
@@ -71,29 +101,25 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
         )
         asleep = self._inbox(
             claim.ref.session_id,
-            "SET #wake = :due, #due_at = :due, #due_pk = :due_pk, #tries = :none",
+            "SET #wake = :wake, #due_at = :wake, #due_pk = :due_pk, #tries = :none",
             "#status <> :deleted AND #tickets[0] = :request",
-            due=due,
-            due_pk=self._due(claim.ref.session_id, due)["due_pk"],
+            wake=wake,
+            due_pk=self._due(claim.ref.session_id, wake)["due_pk"],
             none=0,
             deleted=DELETED,
             request=claim.request.id,
         )
-        try:
-            await self._client.transact(
-                [record, self._held(claim, _RELEASED, f"{CURRENT} AND #running = :token"), asleep]
-            )
-        except ConditionFailed:
-            kept = await self._client.get(request_key(self.tenant, claim.request.id))
-            return kept is not None and kept.get("parked") == _name(claim)
-        return True
+        actions = [record, self._held(claim, _RELEASED, f"{CURRENT} AND #running = :token"), asleep]
+        if taken is not None:
+            return actions
+        head = session_key(self.tenant, claim.ref.session_id, HEAD)
+        return [*actions, check(head, OF_AGENT, human=HUMAN)]
 
     async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
         """See `Turns.commit`."""
-        account = claim.account if isinstance(claim, HeldClaim) else None
-        if claim.session.open_requests == 1 and account is not None:
+        if claim.session.open_requests == 1 and isinstance(claim, HeldClaim) and claim.account is not None:
             with suppress(ConditionFailed):  # then look at what stands there
-                return await self._commit(claim, outcome, [claim.request.id], account)
+                return await self._commit(claim, outcome, [claim.request.id], claim.account, claim.hooked)
         for _ in range(TRIES):
             record, head, inbox, lease, summary = await self._standing(claim)
             if record is not None and record.get("committed") == _name(claim):
@@ -103,12 +129,16 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
                 return Committed("gone")
             if lease is None or not _is_current(claim, lease) or claim.request.id not in inbox["tickets"][:1]:
                 return Committed("stale")
+            if outcome.result is not None and head.get("handler") == HUMAN:
+                return Committed("taken")
             with suppress(ConditionFailed):
                 account = account_of(State(claim.ref.session_id, head, inbox, lease, summary or {}))
-                return await self._commit(claim, outcome, inbox["tickets"], account)
+                return await self._commit(claim, outcome, inbox["tickets"], account, head.get("hooked"))
         raise StoreUnavailable("the session changed each time it was looked at")
 
-    async def _commit(self, claim: Claim, outcome: Outcome, seen: list[str], account: Account) -> Committed:
+    async def _commit(
+        self, claim: Claim, outcome: Outcome, seen: list[str], account: Account, hooked: str | None
+    ) -> Committed:
         now = await self._client.now()
         session_id, before = claim.ref.session_id, account.messages
         stored = [outcome.user, outcome.reply] if outcome.reply else [outcome.user]
@@ -116,7 +146,7 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
         size = sum(len(message.content.encode()) for message in (outcome.user, *stored[1:] * 2))
         size += len(outcome.receipt.model_dump_json().encode()) if outcome.receipt else 0
         drained = await self._drained(session_id, seen[1:], before + len(stored), size + 1)
-        row = self._row(claim, outcome, now)
+        row = self._row(claim, outcome, now, hooked)
         tokens = sum(message.tokens for message in stored)
         messages = [
             action
@@ -128,7 +158,9 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
                 *self._recorded(claim, outcome, row, now),
                 self._left(session_id, seen, drained.tickets, now, now),
                 self._held(claim, _DONE, CURRENT),
-                self._counted(session_id, before, drained.messages, now, tokens + drained.tokens, **_pinned(outcome)),
+                self._counted(
+                    session_id, before, drained.messages, now, tokens + drained.tokens, **_of_head(claim, outcome)
+                ),
                 *self._said(session_id, account, drained, tokens, now, now),
                 self._announced(claim.ref.bucket, row, now),
                 *messages,
@@ -178,11 +210,13 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
                 key = {"pk": piece["pk"], "sk": piece["sk"]}
                 await self._client.write(update(key, "SET #ttl = :ttl", EXISTS, ttl=ends // 1000))
 
-    def _row(self, claim: Claim, outcome: Outcome, now: int) -> Item:
+    def _row(self, claim: Claim, outcome: Outcome, now: int, hooked: str | None) -> Item:
         kind = "chat.reply.completed" if outcome.result else "chat.reply.failed"
-        return self._event(
-            kind, claim.ref.session_id, claim.request.customer_id, f"evt_{claim.request.id}", now, claim.request.id
-        ) | records.known({"metadata": records.dump(claim.request.metadata), "callback": claim.request.callback})
+        request = claim.request
+        row = self._event(kind, claim.ref.session_id, request.customer_id, f"evt_{request.id}", now, request.id)
+        after = hooked if hook_of(request.callback) else None
+        told = {"metadata": records.dump(request.metadata), "callback": request.callback, "after": after}
+        return row | records.known(told)
 
     def _event(
         self, kind: str, session_id: str, customer: str, event: str, now: int, request: str | None = None
@@ -219,11 +253,17 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
         )
 
 
-def _pinned(outcome: Outcome) -> dict[str, Any]:
-    if outcome.pin is None:
-        return {}
-    change = ", #pin = :pin, #pin_summary = :pin_summary"
-    return {"more": change, "pin": outcome.pin, "pin_summary": outcome.pinned_summary}
+def _of_head(claim: Claim, outcome: Outcome) -> dict[str, Any]:
+    """Return what a turn's end changes of the session's head, besides its counts."""
+    values: dict[str, Any] = {}
+    if outcome.handed_off:
+        values["handler"] = HUMAN
+    if outcome.pin is not None:
+        values |= {"pin": outcome.pin, "pin_summary": outcome.pinned_summary}
+    if hook_of(claim.request.callback):
+        values["hooked"] = claim.request.id
+    change = "".join(f", #{name} = :{name}" for name in values)
+    return {"more": change, **values, **({"only": OF_AGENT, "human": HUMAN} if outcome.result else {})}
 
 
 def _name(claim: Claim) -> str:

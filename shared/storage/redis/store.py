@@ -17,6 +17,7 @@ from shared.ids import SessionRef, all_buckets
 from shared.storage import records
 from shared.storage.access import AccessKeys
 from shared.storage.deliveries import DeliveryRef
+from shared.storage.hooks import KeptHook
 from shared.storage.keys import BUCKETS, CALIBRATION, FINISHED_CHANNEL, LISTEN_CHANNEL, erasing_key, wake_key
 from shared.storage.redis.access import RedisVault
 from shared.storage.redis.batches import RedisBatches, running
@@ -24,12 +25,16 @@ from shared.storage.redis.client import Client, connect
 from shared.storage.redis.counters import RedisCounters
 from shared.storage.redis.customers import RedisCustomers
 from shared.storage.redis.deliveries import DueWork, RedisDeliveries
+from shared.storage.redis.hooks import EveryHook, RedisHooks
 from shared.storage.redis.indexes import RedisIndexes
 from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.memories import RedisMemories
 from shared.storage.redis.sessions import RedisSessions
 from shared.storage.redis.summaries import RedisSummaries, SummaryWork
+from shared.storage.redis.tenant_index import RedisTenantIndex
 from shared.storage.redis.turns import RedisTurns
+from shared.storage.redis.workers import RedisDeployment
+from shared.storage.tenant_index import Heartbeat, SeenWorker, Waiting
 from shared.storage.types import Calibrated, DueSummary, Limits, OutboxRow, RunningPart
 
 LONGEST_BACKOFF_MS = 300_000
@@ -49,7 +54,9 @@ class RedisTenantStore(
     RedisCustomers,
     RedisBatches,
     RedisDeliveries,
+    RedisHooks,
     RedisCounters,
+    RedisTenantIndex,
 ):
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
 
@@ -64,6 +71,8 @@ class RedisStore:
         self._marks = BucketMarks(client)
         self._summaries = SummaryWork(client, limits)
         self._callbacks = DueWork(client)
+        self._deployment = RedisDeployment(client)
+        self._hooks = EveryHook(client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -139,6 +148,30 @@ class RedisStore:
     async def callback_tenants(self) -> list[str]:
         """See `DueDeliveries.callback_tenants`."""
         return await self._callbacks.tenants()
+
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        """See `DeploymentIndex.beat`."""
+        await self._deployment.beat(heartbeat)
+
+    async def workers(self) -> list[SeenWorker]:
+        """See `DeploymentIndex.workers`."""
+        return await self._deployment.workers()
+
+    async def waiting(self) -> Waiting:
+        """See `DeploymentIndex.waiting`."""
+        return await self._deployment.waiting()
+
+    async def tenants(self) -> list[str]:
+        """See `DeploymentIndex.tenants`."""
+        return await self._deployment.tenants()
+
+    async def find_hook(self, hook_id: str) -> KeptHook | None:
+        """See `AllHooks.find_hook`."""
+        return await self._hooks.find(hook_id)
+
+    async def all_hooks(self) -> list[KeptHook]:
+        """See `AllHooks.all_hooks`."""
+        return await self._hooks.all()
 
     async def now(self) -> datetime:
         """See `Store.now`."""

@@ -65,7 +65,7 @@ class RedisScripts:
 
     async def _run_once(self, name: str, bucket: str, /, **parameters: Any) -> list[Any]:
         """Run a script that keeps its answer under a token of this call, so that it can be asked again."""
-        return await self._run(name, bucket, op=secrets.token_hex(8), **parameters)
+        return await self._run(name, bucket, **{"op": secrets.token_hex(8), **parameters})
 
     async def _run_session(self, name: str, session_id: str, /, **parameters: Any) -> list[Any]:
         bucket = bucket_in(session_id, "ses")
@@ -163,6 +163,8 @@ class RedisTurns(RedisScripts):
             "commit",
             claim,
             asked=outcome.asked,
+            answered=outcome.result is not None,
+            handed_off=outcome.handed_off,
             pin=outcome.pin,
             pinned_summary=outcome.pinned_summary,
             messages=[codec.message_raw(message) for message in stored],

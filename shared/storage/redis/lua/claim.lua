@@ -16,7 +16,8 @@ local record = request_key(request)
 local state = redis.call('HMGET', record, 'due', 'claimed', 'quarantined', 'alone', 'deaths', 'deadline')
 local again = head.nonce == P.nonce and state[2] == head.token
 if number(head.lease) > now and not again then return { 'busy' } end
-if number(state[1]) > now then
+local human = head.handler == 'human'
+if number(state[1]) > now and not human then
   set_wake(P.session, head)
   return { 'parked' }
 end
@@ -28,8 +29,8 @@ local deaths = number(state[5])
 if not again then
   local unexplained = state[2] and state[2] ~= ''
   local suspect = unexplained or state[3] == '1'
-  -- Past its deadline it will only be told so, which harms nobody.
-  if suspect and not P.quarantine and now < number(state[6]) then
+  -- Past its deadline, or in a person's hands, it will only be told so, which harms nobody.
+  if suspect and not P.quarantine and now < number(state[6]) and not human then
     redis.call('HSET', record, 'quarantined', 1)
     set_wake(P.session, head, now + P.grace)
     return { 'quarantine' }

@@ -9,8 +9,14 @@ if state[2] == P.token .. '.' .. P.nonce then
 end
 if number(head.token) ~= P.token or head.nonce ~= P.nonce then return { 'stale' } end
 if redis.call('LINDEX', session_key(P.session, 'in'), 0) ~= P.request then return { 'stale' } end
+-- A person took over while the reply was being written: it must not be given any more.
+if P.answered and head.handler == 'human' then return { 'taken' } end
 
 for _, raw in ipairs(P.messages) do append(P.session, raw) end
+if P.handed_off then
+  head.handler = 'human'
+  redis.call('HSET', session_key(P.session), 'handler', 'human')
+end
 if P.pin then redis.call('HSET', session_key(P.session), 'pin', P.pin, 'pin_summary', P.pinned_summary) end
 redis.call('LPOP', session_key(P.session, 'in'))
 drain(P.session)

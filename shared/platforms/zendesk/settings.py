@@ -1,0 +1,22 @@
+"""What a hook of Zendesk is told."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from shared.models import Identifier
+from shared.platforms.settings import Label
+from shared.platforms.types import HookSettings
+
+
+class ZendeskSettings(HookSettings):
+    """One account of Zendesk, and as whom it is called."""
+
+    subdomain: Label = Field(description="of https://subdomain.zendesk.com")
+    account_id: Identifier | None = Field(
+        None, description="the account's number: where it is given, events of others are refused"
+    )
+    email: Identifier | None = Field(None, description="of the agent whose API token replies are posted with")
+    user_id: Identifier | None = Field(
+        None, description="that agent's own id: what they write is our own reply, and ignored"
+    )
