@@ -21,15 +21,15 @@ export function budgetBar(receipt, { whole = false } = {}) {
   const told = parts.map((part) => `${PARTS[part.name]} ${part.tokens}`).join(", ");
   const kept = whole ? `; ${reserve} kept free for the reply` : "";
   const bar = make("div", { class: whole ? "bar whole" : "bar", role: "img", "aria-label": `${receipt.tokens} of ${room} tokens: ${told}${kept}` });
-  const piece = (name, tokens) => {
-    const element = make("span", { class: name });
+  const piece = (name, tokens, words) => {
+    const element = make("span", { class: name, title: `${words}: ${number(tokens)}` });
     element.style.width = `${(100 * tokens) / length}%`;
     bar.append(element);
   };
-  for (const part of parts) piece(`p-${part.name}`, part.tokens);
+  for (const part of parts) piece(`p-${part.name}`, part.tokens, PARTS[part.name]);
   if (whole) {
-    piece("p-free", room - receipt.tokens);
-    piece("p-reserve", reserve);
+    piece("p-free", room - receipt.tokens, "Free");
+    piece("p-reserve", reserve, "Kept for the reply");
   }
   return bar;
 }

@@ -2,7 +2,7 @@
 
 import { make } from "../dom.js";
 
-const WIDTH = 720, HEIGHT = 180, LEFT = 52, BOTTOM = 22, TOP = 8;
+const WIDTH = 720, HEIGHT = 180, LEFT = 52, RIGHT = 14, BOTTOM = 22, TOP = 8;
 export const COLOURS = 6;
 
 function svg(tag, attributes, ...children) {
@@ -16,7 +16,7 @@ function svg(tag, attributes, ...children) {
 export function stacked(title, days, kinds, tell) {
   const totals = days.map(({ values }) => values.reduce((sum, value) => sum + value, 0));
   const most = rounded(Math.max(...totals, 0)) || 1;
-  const width = (WIDTH - LEFT) / days.length, scale = (HEIGHT - TOP - BOTTOM) / most;
+  const width = (WIDTH - LEFT - RIGHT) / days.length, scale = (HEIGHT - TOP - BOTTOM) / most;
   const drawn = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title, class: "chart" });
   for (const share of [0, 0.5, 1]) {
     const y = HEIGHT - BOTTOM - share * most * scale;
@@ -38,9 +38,9 @@ export function stacked(title, days, kinds, tell) {
   return make("figure", { class: "figure-chart" }, drawn, legend);
 }
 
-// A round number at or above: 1, 2 or 5 of some power of ten.
+// A round number at or above it.
 function rounded(value) {
   if (value <= 0) return 0;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999);
+  return [1, 1.5, 2, 3, 4, 6, 8, 10].map((step) => step * power).find((step) => step >= value * 0.999);
 }

@@ -56,7 +56,7 @@ export const customerLink = (id) => make("a", { href: at("customers", id), class
 export const button = (text, onclick, more = {}) => make("button", { type: "button", text, onclick, "data-key": `${text} ${more.key ?? ""}`, ...more, key: null });
 
 export const facts = (...pairs) => make("dl", { class: "facts" }, ...pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
-  .flatMap(([name, value]) => [make("dt", { text: name }), make("dd", {}, ...[value].flat())]));
+  .map(([name, value]) => make("div", {}, make("dt", { text: name }), make("dd", {}, ...[value].flat()))));
 
 // Leads to the pages of a listing. A page may be empty and yet have one after it.
 export function pager(next, { name, id, query }) {

@@ -101,7 +101,7 @@ export class Shell {
     if (!first) return say(words(error), "bad");
     this.view.replaceChildren(heading(now.view.title(now.place)),
       make("div", { class: "nothing", role: "alert" }, make("p", { class: "title", text: words(error) }),
-        make("p", {}, error instanceof Problem && error.status === 404 ? "It may have been deleted, or its time is over." : "",
+        make("p", {}, error instanceof Problem && error.status === 404 ? "It may have been deleted, or its time is over. " : null,
           button("Try again", () => this.open(now.view, now.place)))));
     this.view.setAttribute("aria-busy", "false");
     return this.view.querySelector("h1").focus();

@@ -1,10 +1,7 @@
 // One customer: what was said when and what came of it, and what is remembered of it now.
 
 import { blob, call, get, page, query as address } from "../../api.js";
-import { count, make, number } from "../../dom.js";
-import { confirmed } from "../confirm.js";
-import { button, empty, facts, heading, moment, pager, section } from "../parts.js";
-import { at } from "../place.js";
+import { at, button, confirmed, count, empty, facts, heading, make, moment, number, pager, section } from "../with.js";
 import { heldBack, remembered } from "./entries.js";
 import { conversation } from "./timeline.js";
 

@@ -1,9 +1,7 @@
 // Customers, last active first, and a search by id.
 
 import { page, query as address } from "../../api.js";
-import { make, number } from "../../dom.js";
-import { code, customerLink, empty, heading, moment, pager, table } from "../parts.js";
-import { at } from "../place.js";
+import { at, code, customerLink, empty, heading, make, moment, number, pager, table } from "../with.js";
 
 export const customers = {
   title: () => "Customers",

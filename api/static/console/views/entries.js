@@ -1,9 +1,7 @@
 // What is remembered of a customer: where each came from, what it was before, and what waits for a person to decide.
 
 import { call, post, query as address } from "../../api.js";
-import { count, make, plain } from "../../dom.js";
-import { confirmed } from "../confirm.js";
-import { badge, button, details, empty, moment, section, sessionLink } from "../parts.js";
+import { badge, button, confirmed, count, details, empty, make, moment, plain, section, sessionLink } from "../with.js";
 
 const TITLES = { ticket: "Tickets", preference: "Preferences", note: "Notes" };
 
@@ -22,21 +20,22 @@ export function remembered(customer, entries, act) {
   }
   return Object.keys(TITLES).filter((scope) => entries.some((entry) => entry.scope === scope)).map((scope) => make("div", {},
     make("h3", { text: TITLES[scope] }), ...entries.filter((entry) => entry.scope === scope).map((entry) => make("article", { class: `entry${entry.status === "resolved" ? " over" : ""}` },
-      ...told(entry), make("div", { class: "actions" }, button("Delete …", () => act(() => deleted(customer, entry, "Delete")), { key: entry.key, class: "quiet" }))))));
+      ...told(entry, button("Delete …", () => act(() => deleted(customer, entry, "Delete")), { key: entry.key, class: "link" }))))));
 }
 
-function told(entry) {
+function told(entry, ...more) {
   return [make("p", {}, make("b", { text: entry.key.replace(/^quarantine\//, "") }), " ", plain(entry.value)),
-    make("p", { class: "small" }, ...source(entry), entry.status ? badge(entry.status) : null),
+    make("div", { class: "source" }, make("span", {}, ...source(entry)), entry.status ? badge(entry.status) : null, ...more),
     entry.provenance?.quote && entry.provenance.quote !== entry.value ? make("blockquote", { text: entry.provenance.quote }) : null,
     entry.history.length ? history(entry) : null];
 }
 
-function source({ provenance, validFrom, expiresAt, confidence }) {
+function source({ provenance, source: by, validFrom, expiresAt, confidence }) {
   const until = expiresAt ? [", until ", moment(expiresAt)] : [];
-  if (!provenance) return ["Written through the API, since ", moment(validFrom), ...until, " "];
-  const sure = confidence === null ? "" : `, ${Math.round(100 * confidence)} % sure`;
-  return [`Said by the ${provenance.role === "user" ? "customer" : "agent"} in `, sessionLink(provenance.sessionId, { at: provenance.seq }), ", ", moment(validFrom), ...until, `${sure} `];
+  if (!provenance) return ["Written through the API, ", moment(validFrom), ...until];
+  const said = [`Said by the ${provenance.role === "user" ? "customer" : "agent"} in `, sessionLink(provenance.sessionId, { at: provenance.seq }), ", "];
+  if (by === "api") return [...said, "approved ", moment(validFrom), ...until];
+  return [...said, moment(validFrom), ...until, confidence === null ? "" : `, ${Math.round(100 * confidence)} % sure`];
 }
 
 const history = (entry) => details(count(entry.history.length, "earlier value"), `history ${entry.key}`, make("ol", { class: "history" },

@@ -1,10 +1,7 @@
 // One conversation: its transcript, page by page, its summary with earlier versions, and what can be done with it.
 
 import { Problem, call, get, query as address } from "../../api.js";
-import { count, make, number, plain } from "../../dom.js";
-import { confirmed } from "../confirm.js";
-import { badge, button, customerLink, details, empty, facts, heading, moment, requestLink, section } from "../parts.js";
-import { at } from "../place.js";
+import { at, badge, button, confirmed, count, customerLink, details, empty, facts, heading, make, moment, number, plain, section } from "../with.js";
 
 const PAGE = 100;
 
@@ -74,14 +71,14 @@ function transcript(messages, aim, path, act) {
   if (!messages.length) return [empty("Nothing was said yet.", "A message is here once its turn has ended.")];
   return [make("ol", { class: "transcript" }, ...messages.map((message) => make("li", {
     class: `${message.role === "user" ? "customer-said" : "agent-said"}${message.seq === aim ? " aim" : ""}`, "data-aim": message.seq === aim || null, id: `m${message.seq}`,
-  }, make("p", { class: "meta" }, make("b", { text: message.author || (message.role === "user" ? "Customer" : "Agent") }), ` ${message.seq} · `, moment(message.at), ...marks(message)),
-  make("p", { class: "said", text: message.redacted ? "(taken out)" : message.content }),
-  ...(message.attachments || []).map(attachment),
-  make("p", { class: "meta" }, message.requestId ? ["What was used: ", requestLink(message.requestId), " · "] : "", message.redacted || !message.seq ? null
-    : button("Take out …", () => act(() => takenOut(path, message)), { key: message.seq, class: "link" })))))];
+  }, make("p", { class: "meta" }, make("b", { text: message.author || (message.role === "user" ? "Customer" : "Agent") }), make("span", { text: `#${message.seq}` }), moment(message.at), ...marks(message),
+    message.requestId && message.role === "assistant" ? make("a", { href: at("requests", message.requestId), text: "What was used" }) : null,
+    message.redacted || !message.seq ? null : button("Take out …", () => act(() => takenOut(path, message)), { key: message.seq, class: "link" })),
+  make("p", { class: "said", text: message.redacted ? "(taken out)" : message.content }), ...(message.attachments || []).map(attachment))))];
 }
 
-const marks = (message) => [message.unanswered && " · got no reply", message.truncated && " · was cut", message.redacted && " · its text was taken out"].filter(Boolean);
+const marks = (message) => [message.unanswered && "got no reply", message.truncated && "was cut", message.redacted && "its text was taken out"]
+  .filter(Boolean).map((word) => badge(word, "warn"));
 
 function attachment({ name, contentType, size, url }) {
   const told = [contentType, size === undefined ? null : `${number(size)} bytes`].filter(Boolean).join(", ");

@@ -1,9 +1,7 @@
 // Tenants, for who may see all of them.
 
 import { get } from "../../api.js";
-import { make } from "../../dom.js";
-import { code, empty, heading, note, table } from "../parts.js";
-import { at } from "../place.js";
+import { at, code, empty, heading, make, note, table } from "../with.js";
 
 export const tenants = {
   title: () => "Tenants",

@@ -1,21 +1,19 @@
 // A conversation in a customer's timeline: when, how it ended, what is left of it.
 
-import { count, make, plain } from "../../dom.js";
-import { badge, moment } from "../parts.js";
-import { at } from "../place.js";
+import { at, badge, count, make, moment, plain, when } from "../with.js";
 
 const OUTCOMES = { resolved: "resolved", unresolved: "not resolved", handed_over: "handed over" };
 const SIMULATED = /^\[simulated\] /;
 
 export function conversation(session, digest, learned = []) {
-  const title = session.title || session.conversationId || "A conversation";
+  const title = session.title || session.conversationId || `Conversation of ${when(session.createdAt)}`;
   return make("article", { class: "conversation" },
     make("h3", {}, make("a", { href: at("sessions", session.id), text: title })),
     make("p", { class: "meta" }, moment(session.createdAt), ` · ${count(session.messageCount, "message")} `, badge(session.status),
       session.openRequests ? badge(`${session.openRequests} waiting`, "wait") : null,
       ...session.tags.map((tag) => make("span", { class: "tag", text: tag }))),
     digest ? digestOf(digest) : null,
-    learned.length ? make("p", { class: "learned" }, make("b", { text: "Remembered from it: " }), learned.map((entry) => `${entry.key} – ${clipped(plain(entry.value))}`).join("; ")) : null);
+    learned.length ? make("p", { class: "learned" }, "Remembered from it: ", ...learned.map((entry) => make("span", { class: "tag", title: plain(entry.value), text: entry.key }))) : null);
 }
 
 function digestOf(digest) {
@@ -27,5 +25,3 @@ function digestOf(digest) {
     make("p", {}, digest.topic.replace(SIMULATED, ""), OUTCOMES[digest.outcome] ? badge(OUTCOMES[digest.outcome], digest.outcome === "resolved" ? "good" : "wait") : null),
     lines.length ? make("ul", {}, ...lines.map(([name, text]) => make("li", {}, make("b", { text: `${name}: ` }), text))) : null);
 }
-
-const clipped = (text) => (text.length > 90 ? `${text.slice(0, 88)}…` : text);
