@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from shared.storage.redis import store
 from tests.contract.batches import BatchContract
+from tests.contract.bursts import BurstContract
 from tests.contract.context import ContextContract
 from tests.contract.deliveries import DeliveryContract
 from tests.contract.entries import EntryContract
@@ -26,6 +27,7 @@ from tests.contract.redis_desk import assert_no_stray_keys, make_desk
 from tests.contract.retention import ForEverContract, RetentionContract
 from tests.contract.store import Desk, limits_of
 from tests.contract.summaries import SummaryContract
+from tests.contract.tenant_index import TenantIndexContract
 from tests.contract.turns import TurnContract
 from tests.support.valkey import Valkey
 
@@ -45,6 +47,10 @@ class TestTurns(TurnContract):
 
 class TestRecords(RecordContract):
     """Everything else."""
+
+
+class TestBursts(BurstContract):
+    """Messages that are answered at once."""
 
 
 class TestHandling(HandlingContract):
@@ -97,6 +103,10 @@ class TestForEver(ForEverContract):
 
 class TestDeliveries(DeliveryContract):
     """Callbacks."""
+
+
+class TestTenantIndex(TenantIndexContract):
+    """What is listed of a tenant as a whole."""
 
 
 class TestHooks(HookContract):
