@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from shared.connections import Connections, split
@@ -156,6 +156,12 @@ class Settings(Connections):
         168, ge=100, description="how long deliveries, and their requests, are kept after they last changed"
     )
 
+    # Hooks
+    public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")] | None = Field(
+        None,
+        description="how helpdesks reach the service, such as `https://memory.example.com`; hooks' addresses begin so",
+    )
+
     # Logs
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severe line written")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, else json")
@@ -228,6 +234,11 @@ class Settings(Connections):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def outside_url(self) -> str:
+        """The address that hooks' addresses begin with, without a slash at its end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def simulated(self) -> bool:
