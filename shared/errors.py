@@ -94,6 +94,26 @@ class CustomerErasing(Refusal):
     """The customer is being erased. Try again when that is done; what is written then is a new customer's."""
 
 
+class UnknownCustomer(Refusal):
+    """Nothing is kept of this customer."""
+
+
+class CustomerMerged(Refusal):
+    """The customer was merged into another. Name that one; `into` is who it is."""
+
+    def __init__(self, into: str) -> None:
+        super().__init__()
+        self.into = into
+
+
+class MergeRefused(Refusal):
+    """A customer cannot be merged into itself, nor into one that was merged into it. Name two different customers."""
+
+
+class MergeBusy(Refusal):
+    """Another merge of one of these customers is under way. Try again when that is done."""
+
+
 class UnknownSummary(Refusal):
     """The session has no summary yet. Ask for one with POST, or wait until it is idle or long."""
 

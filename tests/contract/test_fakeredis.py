@@ -14,6 +14,7 @@ from tests.contract.entries import EntryContract
 from tests.contract.entry_races import EntryRaceContract
 from tests.contract.erasure import ErasureContract
 from tests.contract.lost import LostAnswerContract
+from tests.contract.merging import MergingContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
 from tests.contract.redaction import RedactionContract
@@ -74,6 +75,10 @@ class TestEntryRaces(EntryRaceContract):
 
 class TestErasure(ErasureContract):
     """Customers who are erased."""
+
+
+class TestMerging(MergingContract):
+    """Customers who turn out to be others."""
 
 
 class TestRetention(RetentionContract):

@@ -14,14 +14,13 @@ from shared.storage.deliveries import DeliveryRef
 from shared.storage.dynamodb.access import DynamoVault
 from shared.storage.dynamodb.actions import ABSENT, put, query
 from shared.storage.dynamodb.address import Address
+from shared.storage.dynamodb.as_called import DynamoAsCalled
 from shared.storage.dynamodb.batches import DynamoBatches, running
 from shared.storage.dynamodb.client import Client, ConditionFailed
 from shared.storage.dynamodb.counters import DynamoCounters
 from shared.storage.dynamodb.deliveries import DueCallbacks, DynamoDeliveries
 from shared.storage.dynamodb.due import DueWork
-from shared.storage.dynamodb.erasure import DynamoErasure
 from shared.storage.dynamodb.feeds import FINISHED, LISTEN, follow
-from shared.storage.dynamodb.memories import DynamoMemories
 from shared.storage.dynamodb.redaction import DynamoRedaction
 from shared.storage.dynamodb.removal import Sweep
 from shared.storage.dynamodb.schema import ERASING, SHARDS, shard_of
@@ -33,9 +32,7 @@ DAY_MS: Final = 86_400_000
 SWEEP_SECONDS: Final = 60.0
 
 
-class DynamoTenantStore(
-    DynamoErasure, Sweep, DynamoRedaction, DynamoMemories, DynamoBatches, DynamoDeliveries, DynamoCounters
-):
+class DynamoTenantStore(DynamoAsCalled, Sweep, DynamoRedaction, DynamoBatches, DynamoDeliveries, DynamoCounters):
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
 
 

@@ -181,7 +181,7 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
     def _row(self, claim: Claim, outcome: Outcome, now: int) -> Item:
         kind = "chat.reply.completed" if outcome.result else "chat.reply.failed"
         return self._event(
-            kind, claim.ref.session_id, claim.request.customer_id, f"evt_{claim.request.id}", now, claim.request.id
+            kind, claim.ref.session_id, claim.session.customer_id, f"evt_{claim.request.id}", now, claim.request.id
         ) | records.known({"metadata": records.dump(claim.request.metadata), "callback": claim.request.callback})
 
     def _event(

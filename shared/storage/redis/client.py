@@ -38,9 +38,16 @@ _AWAY_ANSWERS = ("NOREPLICAS", "MISCONF", "BUSY", "LOADING")
 # Scripts of a tenant, or the deployment, as a whole, which lie in no bucket.
 OUTSIDE_BUCKETS = frozenset({"calibrate", "put_instructions", "put_part"})
 # Scripts that work on memory entries.
-ON_ENTRIES = frozenset({"delete_memory", "delete_session", "extract_memory", "load_memory", "put_memory", "redact"})
+ON_ENTRIES = frozenset(
+    {
+        *("delete_memory", "delete_session", "extract_memory", "load_memory", "put_memory", "redact"),
+        *("forget_merged", "look_at_merged", "put_merged"),
+    }
+)
 # Scripts that remove sessions.
 REMOVING = frozenset({"delete_session", "erase_customer"})
+# Scripts that let sessions leave for another bucket.
+MOVING = frozenset({"leave", "look_at_leaving"})
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 
@@ -149,4 +156,6 @@ def script_source(name: str) -> str:
         parts.insert(-1, "entries")
     if name in REMOVING:
         parts.insert(-1, "removal")
+    if name in MOVING:
+        parts.insert(-1, "moving")
     return "".join((folder / f"{part}.lua").read_text("utf-8") for part in parts)

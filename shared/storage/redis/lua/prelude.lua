@@ -9,12 +9,38 @@ local outbox_due_key = base .. 'outbox:due'
 local summaries_key = base .. 'sumdue'
 local erasing_key = base .. 'erasing'
 local callbacks_key = base .. 'callbacks'
+local merging_key = base .. 'merging'
 
 local function session_key(id, part)
   return root .. 'ses:' .. id .. (part and ':' .. part or '')
 end
 local function request_key(id) return root .. 'req:' .. id end
 local function customer_key(customer, part) return root .. 'cus:' .. customer .. ':' .. part end
+-- What moved to another bucket with its customer keeps its id. Where the id says it is, lies the bucket where it is now;
+-- and beside a customer that was merged into another, who that is. Both last a day longer than what they lead to: it is
+-- kept for a while after it was last asked for by its id.
+local DAY = 86400000
+local function at_key(id) return root .. 'at:' .. id end
+local function lasting(name)
+  if P.retention == 0 then
+    redis.call('PERSIST', name)
+  else
+    redis.call('PEXPIRE', name, math.max(P.retention, P.request_retention + P.deadline) + DAY)
+  end
+end
+local function point(id, bucket)
+  redis.call('SET', at_key(id), bucket)
+  lasting(at_key(id))
+end
+local function merged_into(customer)
+  local into = redis.call('GET', customer_key(customer, 'into'))
+  if into then lasting(customer_key(customer, 'into')) end
+  return into
+end
+if P.follow then
+  local into = merged_into(P.customer_key)
+  if into then return { 'merged', into } end
+end
 
 -- Some operations are not safe to ask twice by themselves. Their answer is kept for ten seconds under the asker's own
 -- token, so that asking again after a lost answer finds it and changes nothing.
@@ -40,7 +66,8 @@ local HEAD = { 'status', 'customer', 'customer_key', 'conversation', 'expires', 
   'created' }
 -- What belongs to a session besides its head (false), and what belongs to its customer.
 local SESSION_PARTS = { false, 'in', 'msg', 'pending', 'req', 'sums' }
-local CUSTOMER_PARTS = { 'ses', 'conv', 'mem', 'memorder', 'memhistory', 'dig', 'digorder', 'idx', 'idxlog', 'memgone' }
+local CUSTOMER_PARTS = { 'ses', 'conv', 'mem', 'memorder', 'memhistory', 'dig', 'digorder', 'idx', 'idxlog', 'memgone',
+  'from', 'coming' }
 -- A customer who is being erased is gone for everybody from the mark on: nothing of theirs is read, or written.
 local function is_erasing(customer) return redis.call('ZSCORE', erasing_key, P.tenant .. '/' .. customer) end
 local function read_head(id)
