@@ -6,11 +6,15 @@ CustomerMemoryError
 │   ├── StoreUnavailable     the store did not answer in time
 │   ├── StoreCorrupt         what the store holds cannot be read
 │   └── CannotUnseal         what was sealed cannot be opened
+├── BrokerError
+│   ├── BrokerAway           the broker did not answer
+│   └── NoTopics             this kind of broker cannot be listened to from here; says what to do instead
 ├── Refusal                  a caller asked for what cannot be; each kind is one answer of the API
 │   ├── UnknownSession  UnknownRequest  UnknownMessage  UnknownMemory  UnknownSummary  UnknownBatch
-│   ├── UnknownDelivery  NoSecretKey
+│   ├── UnknownDelivery  NoSecretKey  UnknownCustomer  NotReplayable
+│   ├── UnknownHook  NotGenuine  Malformed
 │   ├── SessionClosed  SessionExpired  SessionBusy  ConversationMoved  ConversationMismatch
-│   ├── KeyReused  ContextGone  CustomerErasing
+│   ├── KeyReused  ContextGone  CustomerErasing  CustomerMerged  MergeRefused  MergeBusy
 │   └── MemoryFull  BadCursor
 └── ClaudeError
     ├── ClaudeLater          worth another try, and when
@@ -45,6 +49,18 @@ class CannotUnseal(StoreError):
 
     def __init__(self) -> None:
         super().__init__(str(self.__doc__))
+
+
+class BrokerError(CustomerMemoryError):
+    """The broker could not do what was asked."""
+
+
+class BrokerAway(BrokerError):
+    """The broker did not answer."""
+
+
+class NoTopics(BrokerError):
+    """The broker routes nothing by topic, so nobody can listen from here. The text says what to do instead."""
 
 
 class Refusal(CustomerMemoryError):
@@ -94,10 +110,6 @@ class CustomerErasing(Refusal):
     """The customer is being erased. Try again when that is done; what is written then is a new customer's."""
 
 
-class UnknownCustomer(Refusal):
-    """Nothing is kept of this customer."""
-
-
 class CustomerMerged(Refusal):
     """The customer was merged into another. Name that one; `into` is who it is."""
 
@@ -126,8 +138,28 @@ class UnknownDelivery(Refusal):
     """There is no delivery with this id: its request asked for no callback, has not ended, or is past its retention."""
 
 
+class UnknownCustomer(Refusal):
+    """Nothing is known of this customer."""
+
+
+class NotReplayable(Refusal):
+    """Only a failed request is replayed, and only while its message is there. Post the message again instead."""
+
+
 class NoSecretKey(Refusal):
-    """Callbacks cannot be signed: the operator has not set SECRET_KEY. Set it on every process, then try again."""
+    """Nothing can be signed or sealed: the operator has not set SECRET_KEY. Set it on every process, then try again."""
+
+
+class UnknownHook(Refusal):
+    """There is no hook with this id on this platform."""
+
+
+class NotGenuine(Refusal):
+    """The delivery is not proven to be the platform's: its proof is missing, wrong, or older than five minutes."""
+
+
+class Malformed(Refusal):
+    """The delivery cannot be read as one of its platform."""
 
 
 class KeyReused(Refusal):

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from botocore.client import Config
 from botocore.exceptions import ClientError
 from celery import Celery
+from kombu import Queue
 from kombu.asynchronous.aws.sqs.connection import AsyncSQSConnection
 from kombu.log import get_logger
 from kombu.transport import SQS as sqs_transport  # noqa: N811 - a module
@@ -24,11 +25,21 @@ from shared.broker.events import Publisher
 from shared.broker.names import QUEUES
 from shared.broker.sns import NoPublisher, TopicPublisher, look_topic
 from shared.broker.transport import Report, Transport, visibility_seconds
+from shared.errors import NoTopics
 from shared.settings import Settings
 
 log = get_logger("customer_memory.sqs")
 
+SUBSCRIBE = """\
+SQS routes nothing by topic: where it is the broker, events go to the SNS topic of EVENTS_TOPIC_ARN. Subscribe a queue:
+  QUEUE=$(aws sqs create-queue --queue-name tail --query QueueUrl --output text)
+  aws sns subscribe --topic-arn "$EVENTS_TOPIC_ARN" --protocol sqs --notification-endpoint "$QUEUE_ARN" \\
+      --attributes RawMessageDelivery=true
+  aws sqs receive-message --queue-url "$QUEUE" --wait-time-seconds 20
+and delete both when you are done. The queue's policy must let the topic send: docs/how-to/subscribe-to-events.md"""
+
 DEAD = "dead"
+DEPTH = "ApproximateNumberOfMessages"
 # A task comes back when its worker died, once each visibility timeout; its session has long been woken by the
 # reconciler, and what kills workers is judged by the store. So this only ends what would come back for ever.
 MOST_RECEIVES = 5
@@ -163,11 +174,22 @@ class SQS(Transport):
         """Return settings of Celery that only this broker needs."""
         return {"broker_connection_timeout": seconds}
 
+    def depths(self, app: Celery, settings: Settings) -> dict[str, int]:
+        """Return about how many messages wait in each queue: SQS counts them now and then."""
+        access: Access = app.conf.broker_transport_options["access"]
+        client = access.client("sqs")
+        found = {name: _look_queue(client, name, settings, DEPTH) for name in QUEUES}
+        return {name: int(got[DEPTH]) if got else 0 for name, got in found.items()}
+
     def publisher(self, _app: Celery, settings: Settings) -> Publisher:
         """Return what publishes events."""
         if settings.events_topic_arn is None:
             return NoPublisher()
         return TopicPublisher(access_of(settings, TOPIC_SECONDS), settings.events_topic_arn)
+
+    def tail_queue(self, _name: str, _pattern: str) -> Queue:
+        """Refuse: a queue of one's own, and its subscription, are made with rights that the service need not have."""
+        raise NoTopics(SUBSCRIBE)
 
     def look(self, app: Celery, settings: Settings) -> Report:
         """Ask for the queues and what is set on them, and for the topic."""
@@ -192,12 +214,12 @@ class SQS(Transport):
         )
 
 
-def _look_queue(client: Any, name: str, settings: Settings) -> dict[str, str] | None:
+def _look_queue(client: Any, name: str, settings: Settings, *wanted: str) -> dict[str, str] | None:
     urls = dict(binding.split("=", 1) for binding in settings.sqs_queue_urls)
     try:
         url = urls.get(name) or client.get_queue_url(QueueName=settings.sqs_queue_prefix + name)["QueueUrl"]
-        wanted = ["VisibilityTimeout", "RedrivePolicy"]
-        attributes: dict[str, str] = client.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
+        asked = list(wanted) or ["VisibilityTimeout", "RedrivePolicy"]
+        attributes: dict[str, str] = client.get_queue_attributes(QueueUrl=url, AttributeNames=asked)["Attributes"]
     except client.exceptions.QueueDoesNotExist:
         return None
     return attributes

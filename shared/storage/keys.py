@@ -4,9 +4,10 @@
     cm:{7k}:t:acme:ses:<session id>       a session's head; :in, :msg, :pending, :req beside it
     cm:{7k}:t:acme:cus:<customer>:...     what belongs to a customer
     cm:t:acme:agent                       what belongs to a tenant
+    cm:{t:acme}:requests:open             what can be listed of a tenant, in one slot
 
 The bucket in braces is the hash tag of a Redis Cluster: all keys of a customer share one slot, so one script may
-touch them. Scripts build the names below `cm:{7k}:` themselves (`lua/prelude.lua`).
+touch them. Scripts build the names below `cm:{7k}:` themselves (`lua/names.lua`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ ACCESS_KEYS = "cm:keys"
 BUCKETS = "cm:buckets"
 CALIBRATION = "cm:calibration"
 CALLBACKS = "cm:callbacks"
+HOOKS = "cm:{hooks}"
 RUNNING = "cm:batches:running"
+TENANTS = "cm:tenants"
+WORKERS = "cm:workers"
 FLIGHTS = "cm:summaries:flights"
 FINISHED_CHANNEL = "cm:finished"
 LISTEN_CHANNEL = "cm:listen"
@@ -75,6 +79,26 @@ def counts_key(tenant: str) -> str:
 def deliveries_key(tenant: str, status: str) -> str:
     """Return the key of the list of a tenant's deliveries that stand so."""
     return f"cm:t:{tenant}:deliveries:{status}"
+
+
+def index_key(tenant: str, part: str) -> str:
+    """Return the key of a part of a tenant's index. All of it shares a slot, which no bucket's name can name."""
+    return f"cm:{{t:{tenant}}}:{part}"
+
+
+def once_key(tenant: str, session_id: str, name: str) -> str:
+    """Return the name of what happens once in a session; the name it was given is not stored."""
+    return f"once:{hashlib.sha256(f'{tenant}/{session_id}/{name}'.encode()).hexdigest()}"
+
+
+def tenant_hooks_key(tenant: str) -> str:
+    """Return the key of the ids of a tenant's hooks; it lies in the slot of the hooks themselves."""
+    return f"{HOOKS}:t:{tenant}"
+
+
+def place_key(tenant: str, conversation_id: str) -> str:
+    """Return the key of where a conversation is kept; its id itself is not stored."""
+    return f"cm:t:{tenant}:place:{hashlib.sha256(conversation_id.encode()).hexdigest()}"
 
 
 def idempotency_key(tenant: str, key: str) -> str:

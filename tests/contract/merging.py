@@ -91,6 +91,7 @@ class MergingContract:
     """The rules, for any store."""
 
     limits = MEMORY_LIMITS
+    cut_every = 1  # commands
 
     async def test_all_that_is_kept_of_one_is_the_others(self, desk: Desk) -> None:
         asked = await visited(desk)
@@ -434,6 +435,7 @@ class MergingContract:
         assert sorted(await ids(desk)) == sorted([*map(str, asked), str(new.session_id)])
         assert not await desk.own.merge_customer(ANON, MARIA)
 
+    @pytest.mark.timeout(600)
     @pytest.mark.parametrize("neighbours", [False, True])
     async def test_cut_off_anywhere_and_gone_on_with_it_comes_to_the_same(
         self, desk: Desk, *, neighbours: bool
@@ -463,9 +465,10 @@ class MergingContract:
                 await desk.answer(await desk.claim(each))
             await erase(desk, MARIA)
             assert "A-1234" not in await desk.inside.contents(), f"cut off after {after} commands"
-            after += 1
+            after += self.cut_every
         assert after > 10, "there were steps to be cut"
 
+    @pytest.mark.timeout(600)
     async def test_cut_off_anywhere_and_erased_then_nothing_is_left(self, desk: Desk) -> None:
         cut, after = True, 0
         while cut:
@@ -479,7 +482,7 @@ class MergingContract:
             left = [word for word in (ANON, MARIA, "A-1234") if word in contents]
             assert left == [], f"cut off after {after} commands"
             assert (await desk.own.request(waiting.request_id)).status == "failed", after
-            after += 1
+            after += self.cut_every
 
     async def _cut(self, desk: Desk, source: str, after: int) -> bool:
         """Merge until so many commands were sent; return whether it was cut off."""

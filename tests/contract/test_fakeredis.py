@@ -8,11 +8,14 @@ import fakeredis
 import pytest
 
 from tests.contract.batches import BatchContract
+from tests.contract.bursts import BurstContract
 from tests.contract.context import ContextContract
 from tests.contract.deliveries import DeliveryContract
 from tests.contract.entries import EntryContract
 from tests.contract.entry_races import EntryRaceContract
 from tests.contract.erasure import ErasureContract
+from tests.contract.handling import HandlingContract
+from tests.contract.hooks import HookContract
 from tests.contract.lost import LostAnswerContract
 from tests.contract.merging import MergingContract
 from tests.contract.recall_index import RecallIndexContract
@@ -22,6 +25,7 @@ from tests.contract.redis_desk import assert_no_stray_keys, make_desk
 from tests.contract.retention import ForEverContract, RetentionContract
 from tests.contract.store import Desk, limits_of
 from tests.contract.summaries import SummaryContract
+from tests.contract.tenant_index import TenantIndexContract
 from tests.contract.turns import TurnContract
 
 
@@ -39,6 +43,14 @@ class TestTurns(TurnContract):
 
 class TestRecords(RecordContract):
     """Everything else."""
+
+
+class TestBursts(BurstContract):
+    """Messages that are answered at once."""
+
+
+class TestHandling(HandlingContract):
+    """Sessions that people take over, and what hooks need kept."""
 
 
 class TestLostAnswers(LostAnswerContract):
@@ -91,3 +103,11 @@ class TestForEver(ForEverContract):
 
 class TestDeliveries(DeliveryContract):
     """Callbacks."""
+
+
+class TestTenantIndex(TenantIndexContract):
+    """What is listed of a tenant as a whole."""
+
+
+class TestHooks(HookContract):
+    """Hooks."""

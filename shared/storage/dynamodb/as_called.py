@@ -17,6 +17,8 @@ from shared.storage.dynamodb.merging import DynamoMerging
 from shared.storage.dynamodb.schema import (
     session_key,
 )
+from shared.storage.dynamodb.tenant_index import DynamoTenantIndex
+from shared.storage.tenant_index import CustomerAccount
 from shared.storage.types import (
     NO_FACTS,
     EntryFacts,
@@ -29,7 +31,7 @@ from shared.storage.types import (
 )
 
 
-class DynamoAsCalled(DynamoMerging):
+class DynamoAsCalled(DynamoMerging, DynamoTenantIndex):
     """What is asked of a customer by an id that was merged into another, is asked of that one.
 
     A merged customer has nothing of their own: so only where nothing is found, somebody looks whether they were merged.
@@ -61,6 +63,22 @@ class DynamoAsCalled(DynamoMerging):
             return await super().create_session(session_id, new)
         except CustomerMerged as merged_:
             return await self.create_session(session_id, replace(new, customer_id=merged_.into))
+
+    async def bound_session(self, customer_id: str, conversation_id: str) -> Session | None:
+        """See `Sessions.bound_session`."""
+        found = await super().bound_session(customer_id, conversation_id)
+        other = None if found else await self._other(customer_id)
+        return found if other is None else await super().bound_session(other, conversation_id)
+
+    async def approve_memory(self, customer_id: str, key: str) -> MemoryEntry:
+        """See `Memories.approve_memory`."""
+        other = await self._other(customer_id)
+        return await super().approve_memory(other or customer_id, key)
+
+    async def customer(self, customer_id: str) -> CustomerAccount:
+        """See `TenantIndex.customer`."""
+        other = await self._other(customer_id)
+        return await super().customer(other or customer_id)
 
     async def sessions(self, customer_id: str, limit: int, cursor: str | None) -> Page[Session]:
         """See `Sessions.sessions`."""

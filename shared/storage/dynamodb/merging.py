@@ -37,6 +37,8 @@ from shared.storage.merging import merge_event
 
 AT_ONCE: Final = 10  # sessions that one step moves
 MOST_CHAIN: Final = 64
+LOOKED_AT: Final = 100  # items beside a customer, to see whether anything is kept of them
+_OWN: Final = ("conv/", "d/", "e/", SESSIONS, FROM)
 
 
 class DynamoMerging(DynamoMovingEntries):
@@ -87,9 +89,10 @@ class DynamoMerging(DynamoMovingEntries):
 
     async def _begin_merge(self, source: str, into: str) -> None:
         pk = customer_key(self.tenant, source, "")["pk"]
-        beside = await self._client.first(query(None, "#pk = :pk", pk=pk), 2)
-        if all(item["sk"] == ERASING for item in beside):
-            raise CustomerErasing if beside else UnknownCustomer
+        beside = await self._client.first(query(None, "#pk = :pk", pk=pk), LOOKED_AT)
+        if not any(item["sk"].startswith(_OWN) for item in beside):
+            erasing = any(item["sk"] == ERASING for item in beside)
+            raise CustomerErasing if erasing else UnknownCustomer
         mark = {
             **self._mark_key(source),
             "into": into,

@@ -10,11 +10,11 @@ from urllib.parse import unquote
 from shared.errors import CustomerMerged, StoreUnavailable
 from shared.ids import bucket_of
 from shared.models import MemoryEntry, Message, Scope, Session
-from shared.storage.keys import encode
-from shared.storage.redis import codec
+from shared.storage.keys import encode, index_key
 from shared.storage.redis.indexes import RedisIndexes
 from shared.storage.redis.memories import RedisMemories
 from shared.storage.redis.merging import RedisMerging
+from shared.storage.redis.places import forget
 from shared.storage.redis.sessions import DELETED, RedisSessions
 from shared.storage.redis.summaries import RedisSummaries
 from shared.storage.types import NO_FACTS, EntryFacts, IndexChanges, IndexMark, KeptDigest, NewSession, Page
@@ -56,14 +56,11 @@ class RedisCustomers(RedisMerging):
         await self._at(customer_id, "forget_alias", **{"from": alias, "from_key": encode(alias)})
 
     async def _erased(self, customer_id: str, **how: Any) -> list[Any]:
-        return await self._run(
-            "erase_customer",
-            bucket_of(self.tenant, customer_id),
-            **codec.customer(customer_id),
-            limit=AT_ONCE,
-            failure=DELETED.model_dump_json(),
-            **how,
-        )
+        failure = DELETED.model_dump_json()
+        answer = await self._at(customer_id, "erase_customer", limit=AT_ONCE, failure=failure, **how)
+        # The bucket's mark hides them already; what a note brings later is checked when it has come.
+        await forget(self._client, index_key(self.tenant, "customers"), [customer_id])
+        return answer
 
 
 class RedisAsCalled(RedisCustomers, RedisSessions, RedisMemories, RedisSummaries, RedisIndexes):
@@ -80,6 +77,16 @@ class RedisAsCalled(RedisCustomers, RedisSessions, RedisMemories, RedisSummaries
             return await ask(moved, replace(new, customer_id=name))
 
         return await _as_called(new.customer_id, begin)
+
+    async def bound_session(self, customer_id: str, conversation_id: str) -> Session | None:
+        """See `Sessions.bound_session`."""
+        ask = super().bound_session
+        return await _as_called(customer_id, lambda name: ask(name, conversation_id))
+
+    async def approve_memory(self, customer_id: str, key: str) -> MemoryEntry:
+        """See `Memories.approve_memory`."""
+        ask = super().approve_memory
+        return await _as_called(customer_id, lambda name: ask(name, key))
 
     async def sessions(self, customer_id: str, limit: int, cursor: str | None) -> Page[Session]:
         """See `Sessions.sessions`."""

@@ -20,6 +20,7 @@ from shared.ids import SessionRef, all_buckets
 from shared.storage import records
 from shared.storage.access import AccessKeys
 from shared.storage.deliveries import DeliveryRef
+from shared.storage.hooks import KeptHook
 from shared.storage.keys import (
     BUCKETS,
     CALIBRATION,
@@ -35,10 +36,14 @@ from shared.storage.redis.client import Client, connect
 from shared.storage.redis.counters import RedisCounters
 from shared.storage.redis.customers import RedisAsCalled
 from shared.storage.redis.deliveries import DueWork, RedisDeliveries
+from shared.storage.redis.hooks import EveryHook, RedisHooks
 from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.merging import merge_in
 from shared.storage.redis.summaries import SummaryWork
+from shared.storage.redis.tenant_index import RedisTenantIndex
 from shared.storage.redis.turns import RedisTurns
+from shared.storage.redis.workers import RedisDeployment
+from shared.storage.tenant_index import Heartbeat, SeenWorker, Waiting
 from shared.storage.types import Calibrated, DueSummary, Limits, OutboxRow, RunningPart
 
 LONGEST_BACKOFF_MS = 300_000
@@ -54,7 +59,9 @@ class RedisTenantStore(
     RedisTurns,
     RedisBatches,
     RedisDeliveries,
+    RedisHooks,
     RedisCounters,
+    RedisTenantIndex,
 ):
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
 
@@ -69,6 +76,8 @@ class RedisStore:
         self._marks = BucketMarks(client)
         self._summaries = SummaryWork(client, limits)
         self._callbacks = DueWork(client)
+        self._deployment = RedisDeployment(client)
+        self._hooks = EveryHook(client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -145,6 +154,30 @@ class RedisStore:
         """See `DueDeliveries.callback_tenants`."""
         return await self._callbacks.tenants()
 
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        """See `DeploymentIndex.beat`."""
+        await self._deployment.beat(heartbeat)
+
+    async def workers(self) -> list[SeenWorker]:
+        """See `DeploymentIndex.workers`."""
+        return await self._deployment.workers()
+
+    async def waiting(self) -> Waiting:
+        """See `DeploymentIndex.waiting`."""
+        return await self._deployment.waiting()
+
+    async def tenants(self) -> list[str]:
+        """See `DeploymentIndex.tenants`."""
+        return await self._deployment.tenants()
+
+    async def find_hook(self, hook_id: str) -> KeptHook | None:
+        """See `AllHooks.find_hook`."""
+        return await self._hooks.find(hook_id)
+
+    async def all_hooks(self) -> list[KeptHook]:
+        """See `AllHooks.all_hooks`."""
+        return await self._hooks.all()
+
     async def now(self) -> datetime:
         """See `Store.now`."""
         return from_ms(await self._client.now())
@@ -194,7 +227,7 @@ class RedisStore:
 
     async def _subscribe(self, channel: str) -> AsyncIterator[str]:
         while True:
-            pubsub = self._client.redis.pubsub(ignore_subscribe_messages=True)
+            pubsub = self._client.redis.pubsub()
             try:
                 await pubsub.subscribe(channel)
                 yield ""
