@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -201,8 +202,6 @@ def test_a_key_may_be_written_in_base64_or_hexadecimal(encoding: str) -> None:
     raw = {"base64": key, "hex": key, "text": b"plain"}[encoding]
     proof = {"kind": "hmac", "header": "X-Sig", "algorithm": "sha512", "prefix": "sha512=", "keyEncoding": encoding}
     hook = generic({**GENERIC, "proof": proof}, signing=[texts[encoding]])
-    import hmac  # noqa: PLC0415 - an independent signature
-
     signature = hmac.new(raw, BODY, "sha512").hexdigest()
     READER.verify(posted(BODY, {"X-Sig": f"sha512={signature.upper()}"}), hook)
     with pytest.raises(NotGenuine):

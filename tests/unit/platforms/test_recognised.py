@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -389,6 +390,4 @@ def test_text_that_cannot_be_stored_is_let_in_without_what_makes_it_so(text: str
 
 
 def encoded_escaped(body: Body) -> bytes:
-    import json  # noqa: PLC0415 - escapes, as platforms may write them
-
     return json.dumps(body).encode()
