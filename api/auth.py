@@ -24,6 +24,7 @@ PUBLIC = frozenset(
         "service.alive",
         "service.ready",
         "docs.openapi_document",
+        "docs.asyncapi_document",
         "docs.page",
         "docs.asset",
         "docs.problem_page",

@@ -6,6 +6,9 @@ CustomerMemoryError
 │   ├── StoreUnavailable     the store did not answer in time
 │   ├── StoreCorrupt         what the store holds cannot be read
 │   └── CannotUnseal         what was sealed cannot be opened
+├── BrokerError
+│   ├── BrokerAway           the broker did not answer
+│   └── NoTopics             this kind of broker cannot be listened to from here; says what to do instead
 ├── Refusal                  a caller asked for what cannot be; each kind is one answer of the API
 │   ├── UnknownSession  UnknownRequest  UnknownMessage  UnknownMemory  UnknownSummary  UnknownBatch
 │   ├── UnknownDelivery  NoSecretKey
@@ -46,6 +49,18 @@ class CannotUnseal(StoreError):
 
     def __init__(self) -> None:
         super().__init__(str(self.__doc__))
+
+
+class BrokerError(CustomerMemoryError):
+    """The broker could not do what was asked."""
+
+
+class BrokerAway(BrokerError):
+    """The broker did not answer."""
+
+
+class NoTopics(BrokerError):
+    """The broker routes nothing by topic, so nobody can listen from here. The text says what to do instead."""
 
 
 class Refusal(CustomerMemoryError):

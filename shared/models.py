@@ -214,6 +214,8 @@ class ChatRequest(Model):
     callback: str | None = Field(None, description="where its result is posted; `tenant`: where the tenant says")
     handoff: bool = Field(False, description="the agent may hand the conversation to a person")
     coalesce_ms: int = Field(0, description="so long the next message is waited for, to answer both at once; 0: not")
+    burst: tuple[str, ...] = Field((), description="the requests after it that are answered with it")
+    answered_with: str | None = Field(None, description="the request before it whose reply is its own; it has ended")
     accepted_at: datetime
     deadline_at: datetime
     finished_at: datetime | None = None

@@ -190,7 +190,7 @@ class RedisStore:
 
     async def _subscribe(self, channel: str) -> AsyncIterator[str]:
         while True:
-            pubsub = self._client.redis.pubsub(ignore_subscribe_messages=True)
+            pubsub = self._client.redis.pubsub()
             try:
                 await pubsub.subscribe(channel)
                 yield ""
