@@ -106,6 +106,8 @@ class TestDeliveries(DeliveryContract):
 
 class TestHooks(HookContract):
     """Hooks."""
+
+
 async def test_a_subscription_that_hears_nothing_is_kept_while_the_server_answers(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
