@@ -65,6 +65,9 @@ class Settings(Connections):
     max_memory_value_bytes: int = Field(4096, ge=2, le=65_536, description="largest memory value, in bytes of JSON")
     memory_max_entries: int = Field(500, ge=1, le=10_000, description="most memory entries of one customer")
     max_open_requests: int = Field(100, ge=1, le=10_000, description="most requests of one session that may wait")
+    coalesce_seconds: float = Field(
+        0, ge=0, le=60, description="so long a chat request waits for the next one, to answer both at once; 0: not"
+    )
     chat_default_wait_seconds: int = Field(0, ge=0, le=60, description="as if every chat request said `Prefer: wait`")
     max_wait_seconds: int = Field(60, ge=1, le=600, description="longest wait of one request, `Prefer` or `?wait`")
 
@@ -205,6 +208,8 @@ class Settings(Connections):
         ):
             if model is not None and model not in self.allowed_models:
                 problems.append(f"{name} names {model}, which ALLOWED_MODELS does not hold; add it there")
+        if self.coalesce_seconds >= self.request_deadline_minutes * 30:
+            problems.append("COALESCE_SECONDS must be less than half of REQUEST_DEADLINE_MINUTES; lower it")
         if self.chat_default_wait_seconds > self.max_wait_seconds:
             problems.append("CHAT_DEFAULT_WAIT_SECONDS must not be above MAX_WAIT_SECONDS; lower it")
         problems += self.connection_problems()

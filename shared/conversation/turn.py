@@ -25,6 +25,7 @@ from shared.conversation.exact import fitted_exactly, prompt_of
 from shared.conversation.instructions import InstructionsCache
 from shared.conversation.learning import Learner
 from shared.conversation.lease import LeaseLost, held
+from shared.conversation.noter import Ending
 from shared.conversation.outcome import failed, succeeded
 from shared.conversation.retry import FALLBACK_AFTER_TRIES, wait_seconds
 from shared.conversation.stream import Listeners, ReplyStream
@@ -43,6 +44,7 @@ Answer = TypeVar("Answer")
 Queue = Literal["chat", "quarantine"]
 
 AGAIN_SECONDS = 0.5
+SOON_MS = 60_000
 
 # Why there was nothing to run here, and the queue it should be asked for in.
 NEXT: dict[str, Queue] = {"quarantine": "quarantine", "ordinary": "chat"}
@@ -62,10 +64,14 @@ WASTED: Final = "takeover.wasted"
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """What became of a try to advance a session; `next` says which queue should be woken for it again, if any."""
+    """What became of a try to advance a session; `next` says which queue should be woken for it again, if any.
+
+    `due_in`: its first request waits, and is due in so many seconds, soon enough to think of it.
+    """
 
     outcome: str
     next: Queue | None = None
+    due_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,10 @@ class TurnRunner:
         read = default_budget(self._settings).available
         claim = await store.claim(ref, self._parts.ids.ulid(), read, quarantine=quarantine)
         if isinstance(claim, NotClaimed):
-            return Advanced(claim.reason, NEXT.get(claim.reason))
+            soon = claim.reason == "parked" and claim.due_in_ms <= SOON_MS
+            return Advanced(claim.reason, NEXT.get(claim.reason), claim.due_in_ms / 1000 if soon else None)
+        if self._parts.announcer.noter is not None:
+            self._parts.announcer.noter.claimed(claim)
         with structlog.contextvars.bound_contextvars(
             tenant=ref.tenant, session=ref.session_id, request=claim.request.id, token=claim.token.number
         ):
@@ -118,8 +127,10 @@ class TurnRunner:
         except LeaseLost:
             ended = Advanced("lost")
         except ClaudeLater as later:
+            self._note_failure(turn, later.cause)
             ended = await self._later(turn, later)
         except ClaudeFailed as error:
+            self._note_failure(turn, error.cause)
             ended = await self._fail(turn, Failure(type=f"claude-{error.cause}", detail=str(error)), asked=True)
         except TimeoutError:
             ended = await self._fail(turn, self._deadline("the turn itself took too long"), asked=True)
@@ -216,7 +227,7 @@ class TurnRunner:
             return await self._taken_over(turn)
         if done.verdict != "committed":
             return Advanced(done.verdict)
-        await self._parts.announcer.announce(done.rows)
+        await self._parts.announcer.announce(done.rows, Ending(turn.claim, outcome))
         return Advanced(word, "chat" if done.more else None)
 
     async def _taken_over(self, turn: Turn) -> Advanced:
@@ -226,6 +237,11 @@ class TurnRunner:
             with suppress(StoreError):  # nobody waits for a count
                 await turn.store.count(WASTED)
         return ended
+
+    def _note_failure(self, turn: Turn, cause: str) -> None:
+        """Note for people to look at that Claude failed; an open breaker only tells of what failed before."""
+        if self._parts.announcer.noter is not None and cause != "breaker-open":
+            self._parts.announcer.noter.failed(turn.claim.ref.tenant, cause)
 
     def _deadline(self, why: str) -> Failure:
         minutes = self._settings.request_deadline_minutes

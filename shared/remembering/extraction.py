@@ -70,7 +70,7 @@ class Extractor:
     def __init__(self, claude: ClaudeClient, counter: TokenCounter, model: str) -> None:
         self._claude = claude
         self._measure = counter.count
-        self._model = model
+        self.model = model
 
     async def read(self, own: TenantStore, claim: SummaryClaim) -> Read:
         """Read the claimed session on from where it was read to, and keep what is worth it.
@@ -117,7 +117,7 @@ class Extractor:
         """Return what of a model's answer counts: nothing, where it cannot be read."""
         known = await all_entries(own, claim.session.customer_id)
         shown = [entry for entry in known if not entry.quarantined][:SHOWN]
-        prompt = extraction_prompt(self._model, shown, messages)
+        prompt = extraction_prompt(self.model, shown, messages)
         for _ in range(TRIES):
             reply = await ask_once(self._claude, prompt, CALL_SECONDS)
             if isinstance(reply, ClaudeError):

@@ -22,7 +22,7 @@ from shared.summarising.batch import PART_SESSIONS, BatchHead, BatchItem, BatchP
 from shared.summarising.job import count
 from shared.summarising.part_desk import Overtaken, PartDesk
 from shared.summarising.selecting import selected
-from shared.summarising.single import ROUNDS, Single, custom_id
+from shared.summarising.single import ROUNDS, Ended, Single, custom_id
 
 SAVE_EVERY: Final = 25
 MOST_BYTES: Final = 100_000_000
@@ -180,7 +180,7 @@ class BatchRunner:
             index = at.get(result.custom_id.partition("-")[0])
             if index is None or desk.part.items[index].state != "submitted":
                 continue
-            await self._take(own, desk, index, result)
+            await self._take(own, desk, index, result, head.model)
             if desk.part.items[index].state == "submitted":
                 busy.add(index)
             unsaved += 1
@@ -194,7 +194,7 @@ class BatchRunner:
         state: PartState = "waiting" if any(item.state == "waiting" for item in left) else "ended"
         await desk.save(items=left, state=state, claude_id=None)
 
-    async def _take(self, own: TenantStore, desk: PartDesk, index: int, result: BatchResult) -> None:
+    async def _take(self, own: TenantStore, desk: PartDesk, index: int, result: BatchResult, model: str) -> None:
         """Take in one session's result: stored, tried again in another batch, or singly, or given up."""
         item, failure = desk.part.items[index], result.failure
         if isinstance(failure, ClaudeLater) and failure.cause in {"expired", "canceled"}:
@@ -210,9 +210,18 @@ class BatchRunner:
         if done.item.state == "submitted":
             return
         await count(own, f"batch.{done.item.state}")
+        self._note_use(own.tenant, result.custom_id, (model, done))
         desk.put(index, done.item)
         desk.spend(done.batched, done.direct)
         await self._parts.announcer.announce(done.rows)
+
+    def _note_use(self, tenant: str, custom_id: str, used: tuple[str, Ended]) -> None:
+        """Note what a session took in the batch, and beside it; read again after a crash, it is counted once."""
+        noter, (model, done) = self._parts.announcer.noter, used
+        if noter is not None:
+            now = self._parts.single.clock()
+            noter.job(tenant, f"{custom_id}.batch", ("batch", model), done.batched, now)
+            noter.job(tenant, f"{custom_id}.direct", ("summary", model), done.direct, now)
 
 
 async def _keep(own: TenantStore, batch_id: str, number: int, session_ids: Sequence[str]) -> None:

@@ -40,6 +40,7 @@ class Single:
 
     def __init__(self, parts: SummaryParts) -> None:
         self._parts = parts
+        self.clock = parts.clock
         self._measure = parts.counter.count
         self._rules = Rules(parts.settings.summary_model, parts.settings.summary_max_tokens, CHUNK)
 
