@@ -26,7 +26,7 @@ LOOK_AGAIN_SECONDS: Final = 1.0
 
 NO_HOOK: Final = "its hook was removed"
 DISABLED: Final = "its hook is disabled; enable it, and replay"
-NO_TOKEN: Final = "its hook has no token to call the platform with; give it one, and replay"  # noqa: S105 - words
+NO_TOKEN: Final = "its hook has no token to call the platform with; give it one by `hooks rotate`, and replay"  # noqa: S105 - words
 NO_REQUEST: Final = "its request was deleted"
 NO_PLACE: Final = "its session came through no hook, or through another one"
 
