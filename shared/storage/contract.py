@@ -189,7 +189,9 @@ class Memories(Protocol):
     async def instructions(self) -> AgentInstructions | None:
         """Return the tenant's instructions; None when it has set none."""
 
-    async def put_instructions(self, text: str, *, extraction: bool | None = None) -> AgentInstructions:
+    async def put_instructions(
+        self, text: str, *, extraction: bool | None = None, handoff: bool | None = None
+    ) -> AgentInstructions:
         """Replace the tenant's instructions; return them with their version. See `AgentInstructions`."""
 
 
