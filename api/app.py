@@ -30,6 +30,7 @@ from api.routes import (
     customers,
     deliveries,
     docs,
+    hooks,
     memory,
     operations,
     pages,
@@ -38,6 +39,7 @@ from api.routes import (
     sessions,
     sign_in,
     summaries,
+    webhooks,
 )
 from api.services import ApiServices
 from shared.errors import CustomerMemoryError
@@ -81,6 +83,8 @@ def create_flask(services: ApiServices) -> OpenAPI:
         chat,
         callbacks,
         deliveries,
+        hooks,
+        webhooks,
         sessions,
         summaries,
         batches,

@@ -32,6 +32,7 @@ PUBLIC = frozenset(
         "docs.problem_page",
         "pages.chat",
         "pages.asset",
+        "webhooks.post_webhook",
         "sign_in.signed_in",
         "sign_in.sign_in",
         "sign_in.sign_out",

@@ -17,6 +17,8 @@ from shared.clock import Clock
 from shared.context.tokens import TokenCounter
 from shared.conversation.noter import Noter
 from shared.errors import StoreUnavailable
+from shared.hooks.hooks import Hooks
+from shared.hooks.intake import Intake
 from shared.ids import Ids
 from shared.remembering.recaller import Recaller
 from shared.settings import Settings
@@ -41,6 +43,8 @@ class ApiServices:
     keys: KeyCache
     accounts: Accounts
     guard: Guard
+    hooks: Hooks
+    intake: Intake
     noter: Noter
 
     def note(self, take: Callable[[Noter], None]) -> None:
