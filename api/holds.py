@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from api.export import Export
 from api.hub import Hub, Waiter
+from api.live import Live
 from api.problems import PROBLEM_TYPE, body_of, failure_kind
 from api.schemas import ChatStatus
 from api.waiting import Hold
@@ -32,6 +33,7 @@ class Holds:
     def __init__(self, store: Store, hub: Hub) -> None:
         self._store = store
         self._hub = hub
+        self._live = Live(store, hub)
 
     async def result(self, hold: Hold) -> Answer | None:
         """Wait for the end; return (status, content type, body), None when it does not come in time."""
@@ -50,6 +52,12 @@ class Holds:
                 if left <= 0 or waiter.draining:
                     return _told(record, hold) if record is not None and hold.kind == "status" else None
                 await waiter.changed(left)
+
+    def streamed(self, hold: Hold) -> AsyncIterator[bytes]:
+        """Return what is sent piece by piece to one who asked for it so."""
+        if hold.kind == "export":
+            return self.export(hold)
+        return self._live.events(hold.tenant) if hold.kind == "live" else self.events(hold)
 
     async def export(self, hold: Hold) -> AsyncIterator[bytes]:
         """Yield all of a customer, line by line; without a last line of type `end` where this process stops."""

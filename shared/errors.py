@@ -131,7 +131,7 @@ class NotReplayable(Refusal):
 
 
 class NoSecretKey(Refusal):
-    """Callbacks cannot be signed: the operator has not set SECRET_KEY. Set it on every process, then try again."""
+    """Nothing can be signed or sealed: the operator has not set SECRET_KEY. Set it on every process, then try again."""
 
 
 class UnknownHook(Refusal):

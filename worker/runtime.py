@@ -46,6 +46,7 @@ from shared.summarising.job import SummaryJobs, SummaryParts
 from shared.summarising.single import Single
 from worker.courier import open_courier
 from worker.heart import beat
+from worker.later import LaterWaker
 
 STORE_PATIENCE_SECONDS = 20.0
 STORE_CONNECTIONS = 64
@@ -86,6 +87,11 @@ class WorkerRuntime:
         """Run the session's next turn. Raises StoreError."""
         turns = self.warm_up()
         return self.base().loop.call(turns.advance(ref, quarantine=quarantine))
+
+    def wake_later(self, ref: SessionRef, seconds: float) -> None:
+        """Wake a worker for the session so many seconds from now."""
+        base = self.base()
+        base.loop.call(base.later.after(ref, seconds))
 
     def warm_up(self) -> TurnRunner:
         """Return what runs turns, opening it with the first call."""
@@ -183,7 +189,7 @@ class WorkerRuntime:
         noter = Noter(store, simulated=self._settings.simulated)
         closing.push_async_callback(noter.close)
         announcer = Announcer(store, publisher, executor, callbacks, include_content=content, noter=noter)
-        return Base(loop, closing, store, announcer)
+        return Base(loop, closing, store, announcer, LaterWaker(self.waker.wake))
 
     def _summarising(self) -> Summarising:
         with self._lock:
@@ -246,6 +252,7 @@ class Base:
     closing: AsyncExitStack
     store: Store
     announcer: Announcer
+    later: LaterWaker
 
 
 @dataclass(frozen=True, slots=True)

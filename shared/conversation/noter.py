@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -18,7 +19,7 @@ import structlog
 
 from shared.clock import to_ms
 from shared.context.prices import MILLION, price_of, spent
-from shared.errors import StoreError, StoreUnavailable, UnknownRequest
+from shared.errors import StoreError, StoreUnavailable, UnknownRequest, UnknownSession
 from shared.models import FINISHED, Result, TokenUsage
 from shared.storage.contract import Store
 from shared.storage.tenant_index import Ended, Notes, Purpose, Spent, Topic, UsageKind
@@ -43,7 +44,10 @@ class Ending:
 
 @dataclass(slots=True)
 class Draft:
-    """Notes of one tenant that wait. `unread`: requests that ended, of which that is all that is known here."""
+    """Notes of one tenant that wait.
+
+    `unread`: requests that ended, of which no more is known here. `heard`: when something was said in sessions.
+    """
 
     opened: dict[str, int] = field(default_factory=dict)
     ended: dict[str, tuple[int, Ended]] = field(default_factory=dict)
@@ -52,6 +56,7 @@ class Draft:
     faults: Counter[str] = field(default_factory=Counter)
     changed: set[Topic] = field(default_factory=set)
     unread: dict[str, datetime] = field(default_factory=dict)
+    heard: dict[str, int] = field(default_factory=dict)
 
     def hear(self, customer_id: str, at: int) -> None:
         """Note that a customer was heard of."""
@@ -64,6 +69,7 @@ class Draft:
         self.ended = {**other.ended, **self.ended}
         self.spent = {**other.spent, **self.spent}
         self.unread = {**other.unread, **self.unread}
+        self.heard = {**other.heard, **self.heard}
         self.faults.update(other.faults)
         self.changed |= other.changed
         for customer_id, at in other.active.items():
@@ -107,6 +113,11 @@ class Noter:
     def active(self, tenant: str, customer_id: str, at: datetime) -> None:
         """Note that a customer was heard of."""
         self._draft(tenant).hear(customer_id, to_ms(at))
+
+    def heard_in(self, tenant: str, session_id: str, at: datetime) -> None:
+        """Note that something was said in a session; whose it is, is looked up."""
+        heard = self._draft(tenant).heard
+        heard[session_id] = max(to_ms(at), heard.get(session_id, 0))
 
     def failed(self, tenant: str, cause: str) -> None:
         """Note that Claude failed."""
@@ -184,7 +195,7 @@ class Noter:
         return True
 
     async def _read(self, tenant: str, draft: Draft) -> None:
-        """Look up how requests ended of which only that is known."""
+        """Look up how requests ended of which only that is known, and whose sessions are."""
         own, gate = self._store.tenant(tenant), asyncio.Semaphore(AT_ONCE)
 
         async def look(request_id: str, at: datetime) -> None:
@@ -196,7 +207,13 @@ class Noter:
             if record.status in FINISHED:
                 self._end(draft, request_id, to_ms(record.accepted_at), record.result, at)
 
+        async def whose(session_id: str, at: int) -> None:
+            async with gate:
+                with suppress(UnknownSession):
+                    draft.hear((await own.session(session_id)).customer_id, at)
+
         await asyncio.gather(*(look(request_id, at) for request_id, at in draft.unread.items()))
+        await asyncio.gather(*(whose(session_id, at) for session_id, at in draft.heard.items()))
 
     def _end(self, draft: Draft, request_id: str, accepted: int, result: Result | None, at: datetime) -> None:
         draft.ended[request_id] = (accepted, "succeeded" if result else "failed")

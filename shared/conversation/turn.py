@@ -44,6 +44,7 @@ Answer = TypeVar("Answer")
 Queue = Literal["chat", "quarantine"]
 
 AGAIN_SECONDS = 0.5
+SOON_MS = 60_000
 
 # Why there was nothing to run here, and the queue it should be asked for in.
 NEXT: dict[str, Queue] = {"quarantine": "quarantine", "ordinary": "chat"}
@@ -63,10 +64,14 @@ WASTED: Final = "takeover.wasted"
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """What became of a try to advance a session; `next` says which queue should be woken for it again, if any."""
+    """What became of a try to advance a session; `next` says which queue should be woken for it again, if any.
+
+    `due_in`: its first request waits, and is due in so many seconds, soon enough to think of it.
+    """
 
     outcome: str
     next: Queue | None = None
+    due_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,8 @@ class TurnRunner:
         read = default_budget(self._settings).available
         claim = await store.claim(ref, self._parts.ids.ulid(), read, quarantine=quarantine)
         if isinstance(claim, NotClaimed):
-            return Advanced(claim.reason, NEXT.get(claim.reason))
+            soon = claim.reason == "parked" and claim.due_in_ms <= SOON_MS
+            return Advanced(claim.reason, NEXT.get(claim.reason), claim.due_in_ms / 1000 if soon else None)
         if self._parts.announcer.noter is not None:
             self._parts.announcer.noter.claimed(claim)
         with structlog.contextvars.bound_contextvars(

@@ -27,13 +27,15 @@ class SecretKind:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A platform. `secrets`: by name, those that hooks of it may hold. `proven_by`: one of these must be there."""
+    """A platform. `secrets`: by name, those that hooks of it may hold. `proven_by`: which of them prove deliveries."""
 
     name: PlatformName
     title: str
     settings: type[HookSettings]
     secrets: Mapping[SecretName, SecretKind]
     proven_by: tuple[SecretName, ...] = (SIGNING,)
+    tells_all: bool = False
+    """Whether each message says whose conversation it is in, and who has that now."""
 
 
 _IN_ADDRESS = SecretKind("what comes back in the address, as ?token=…, where the platform cannot sign", "us")
@@ -51,6 +53,7 @@ PLATFORMS: Final[Mapping[PlatformName, Platform]] = {
                 TOKEN: SecretKind("the access token of the agent bot, or of a user"),
             },
             (SIGNING, SHARED),
+            tells_all=True,
         ),
         Platform(
             "zendesk",
@@ -78,6 +81,7 @@ PLATFORMS: Final[Mapping[PlatformName, Platform]] = {
                 SIGNING: SecretKind("the client secret of the app"),
                 TOKEN: SecretKind("the access token of the app"),
             },
+            tells_all=True,
         ),
         Platform(
             "freshchat",

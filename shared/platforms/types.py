@@ -163,6 +163,13 @@ class Incoming(Protocol):
         """
 
 
+class AsksNothing:
+    """A platform that never asks whether we are there."""
+
+    def challenge(self, posted: Posted, hook: OpenHook) -> None:
+        """See `Incoming.challenge`."""
+
+
 class Outgoing(Protocol):
     """What a platform is asked. `mark` tells a post of ours from any other, where the platform has room for it."""
 

@@ -63,7 +63,13 @@ class Turns(Protocol):
         """
 
     async def claim(self, ref: SessionRef, nonce: str, read_tokens: int, *, quarantine: bool) -> Claim | NotClaimed:
-        """Take the session's lease and lowest open ticket together, if it has work that is due and no live lease."""
+        """Take the session's lease and lowest open ticket together, if it has work that is due and no live lease.
+
+        A request with `coalesce_ms` is due so long after the last one of its burst: of those behind it in the inbox
+        that have it too, with nothing between, within `BURST_MOST` and `BURST_BYTES`. `BURST_WINDOWS` times its own
+        `coalesce_ms`, or half the time to its deadline, after it was accepted, it is due in any case. The first claim
+        fixes the burst: it is claimed, parked and committed as one.
+        """
 
     async def renew(self, claim: Claim) -> bool | None:
         """Extend the lease; return whether anyone listens to the reply, None when the claim is no longer current."""
@@ -72,7 +78,11 @@ class Turns(Protocol):
         """Let the session sleep for `due_in_ms`; return False when the claim is no longer current."""
 
     async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
-        """End the turn: messages, result, receipt, counters, outbox and release, all or nothing."""
+        """End the turn: messages, result, receipt, counters, outbox and release, all or nothing.
+
+        Each request of a burst gets the result and a row of its own; the receipt stays with the first, and only the
+        first row leads to a hook.
+        """
 
     async def append_delta(self, claim: Claim, offset: int, text: str) -> int:
         """Buffer a piece of the reply at `offset` (bytes of UTF-8); return the offset after it, or where it stands."""

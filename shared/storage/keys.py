@@ -7,7 +7,7 @@
     cm:{t:acme}:requests:open             what can be listed of a tenant, in one slot
 
 The bucket in braces is the hash tag of a Redis Cluster: all keys of a customer share one slot, so one script may
-touch them. Scripts build the names below `cm:{7k}:` themselves (`lua/prelude.lua`).
+touch them. Scripts build the names below `cm:{7k}:` themselves (`lua/names.lua`).
 """
 
 from __future__ import annotations

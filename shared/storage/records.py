@@ -84,17 +84,18 @@ def request_fields(new: NewRequest) -> Fields:
     )
 
 
-def outcome_fields(outcome: Outcome) -> Fields:
-    """Return what a turn's end writes into its request's record."""
-    result = outcome.result
-    return known(
-        {
-            "status": "succeeded" if result else "failed",
-            "result": result.model_dump_json() if result else None,
-            "failure": outcome.failure.model_dump_json() if outcome.failure else None,
-            "receipt": outcome.receipt.model_dump_json() if outcome.receipt else None,
-        }
-    )
+def outcome_fields(outcome: Outcome) -> tuple[Fields, Fields]:
+    """Return what a turn's end writes into the records of all its requests, and what besides into the first one's.
+
+    There is one copy of the reply: the other requests of a burst name the first one, in `with`.
+    """
+    result, failure, receipt = outcome.result, outcome.failure, outcome.receipt
+    every = {"status": "succeeded" if result else "failed", "failure": failure.model_dump_json() if failure else None}
+    of_first = {
+        "result": result.model_dump_json() if result else None,
+        "receipt": receipt.model_dump_json() if receipt else None,
+    }
+    return known(every), known(of_first)
 
 
 def message_text(message: Message) -> str:
@@ -163,6 +164,8 @@ def request(identifier: str, record: Mapping[str, Any]) -> ChatRequest:
         replay_of=record.get("replay_of"),
         handoff=bool(record.get("handoff")),
         coalesce_ms=int(record.get("coalesce", 0)),
+        burst=tuple(record.get("members", "").split()),
+        answered_with=record.get("with"),
         attachments=_ATTACHMENTS.validate_json(record.get("attachments", "[]")),
         accepted_at=from_ms(int(record["accepted"])),
         deadline_at=from_ms(int(record["deadline"])),

@@ -69,6 +69,12 @@ class NewSession:
     token_budget: TokenBudget | None = None
 
 
+# A burst has at most so many requests, and its messages together so many bytes of UTF-8. It waits for the next one at
+# most so many times as long as its first request asked for.
+BURST_MOST: Final = 10
+BURST_BYTES: Final = 400_000
+BURST_WINDOWS: Final = 5
+
 OF_TENANT: Final = "tenant"
 OF_HOOK: Final = "hook:"
 
@@ -96,7 +102,7 @@ class NewRequest:
     handoff: bool = False
     """Whether the agent may hand the conversation to a person."""
     coalesce_ms: int = 0
-    """So long the next message is waited for, so that both are answered at once; 0: not at all."""
+    """So long the next message is waited for, so that both are answered at once; 0: not at all. See `Turns.claim`."""
     replay_of: str | None = None
     """The failed request that it asks again."""
 
@@ -214,6 +220,13 @@ class Claim:
     """The tenant's, or NONE_SET, where the store can read them along; None: whoever needs them asks for them."""
     pinned_summary: KeptSummary | None = None
     """The version of the summary that the pin was written with, where it is kept and another one is there since."""
+    burst: tuple[ChatRequest, ...] = ()
+    """The requests behind it that the same reply answers. The first claim fixes them, later ones bring the same."""
+
+    @property
+    def requests(self) -> tuple[ChatRequest, ...]:
+        """All that the turn answers, in the order accepted."""
+        return (self.request, *self.burst)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +238,8 @@ class NotClaimed:
     """
 
     reason: Literal["gone", "busy", "idle", "parked", "quarantine", "ordinary"]
+    due_in_ms: int = field(default=0, compare=False)
+    """When parked: how long it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +263,10 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a turn ended: `user` is stored always; `reply` and `result` on success, else `failure`."""
+    """How a turn ended: `user` and `more` are stored always; `reply` and `result` on success, else `failure`.
+
+    `more`: the messages of the claim's burst, in order; all of its requests end the same.
+    """
 
     user: Message
     reply: Message | None = None
@@ -260,6 +278,12 @@ class Outcome:
     """Where the context was compacted, for the next turn; None leaves what is there."""
     pinned_summary: int = 0
     """The version of the summary that the pin builds on, which the next claim brings too; 0 for none."""
+    more: tuple[Message, ...] = ()
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All that is stored, in order."""
+        return (self.user, *self.more, self.reply) if self.reply else (self.user, *self.more)
 
     @property
     def handed_off(self) -> bool:

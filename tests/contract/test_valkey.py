@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from shared.storage.redis import store
 from tests.contract.batches import BatchContract
+from tests.contract.bursts import BurstContract
 from tests.contract.context import ContextContract
 from tests.contract.deliveries import DeliveryContract
 from tests.contract.entries import EntryContract
@@ -46,6 +47,10 @@ class TestTurns(TurnContract):
 
 class TestRecords(RecordContract):
     """Everything else."""
+
+
+class TestBursts(BurstContract):
+    """Messages that are answered at once."""
 
 
 class TestHandling(HandlingContract):

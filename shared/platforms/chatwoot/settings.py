@@ -16,6 +16,10 @@ class ChatwootSettings(HookSettings):
     base_url: HttpsBase = Field("https://app.chatwoot.com", description="where Chatwoot is")
     account_id: int = Field(ge=1, description="the account's number: deliveries of others are refused")
     inbox_ids: tuple[int, ...] = Field((), description="the inboxes that are answered; empty: all that post to us")
+    answers: Literal["pending", "unassigned"] = Field(
+        "pending",
+        description="which conversations are the agent's: pending ones, as a bot has them, or any that nobody took",
+    )
     user_id: int | None = Field(
         None, description="the user whose token replies are posted with, where it is not an agent bot's"
     )

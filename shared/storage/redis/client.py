@@ -144,9 +144,9 @@ def connect(url: str, patience: float, connections: int, rest: float = 0.0) -> C
 
 @cache
 def script_source(name: str) -> str:
-    """Return the text of a script behind the clock, and behind the prelude where it works on a bucket."""
+    """Return the text of a script behind the clock, and behind what those share that work on a bucket."""
     folder = resources.files(__package__) / "lua"
-    parts = ["clock", name] if name in OUTSIDE_BUCKETS else ["clock", "prelude", name]
+    parts = ["clock", name] if name in OUTSIDE_BUCKETS else ["clock", "names", "burst", "prelude", name]
     if name in ON_ENTRIES:
         parts.insert(-1, "entries")
     if name in REMOVING:
