@@ -94,9 +94,9 @@ class Application:
             keys=KeyCache(store.access),
             accounts=Accounts(store, sealer),
             guard=Guard(rules_of(settings), self._lookup()),
-            noter=Noter(store, simulated=settings.simulated),
             hooks=Hooks(store, sealer),
             intake=Intake(intake),
+            noter=Noter(store, simulated=settings.simulated),
         )
         self._open.push_async_callback(services.noter.close)
         most = BYTES_PER_CHARACTER * settings.max_message_chars + 2 * settings.max_metadata_bytes + OTHER_BYTES

@@ -92,18 +92,20 @@ class DeliveryView(Model):
     session_id: str
     type: str
     status: DeliveryStatus
-    url: str | None = Field(None, description="absent: the tenant's own, as it is when it is posted")
+    url: str | None = Field(None, description="absent: the tenant's own, as it is when it is posted, or a hook's")
+    hook_id: str | None = Field(None, description="the hook whose platform it is posted to")
+    done: list[str] = Field(default_factory=list, description="what that took so far: `reply`, `hand-off`, `note`")
     created_at: datetime
     due_at: datetime | None = Field(None, description="when it is tried next")
     tries: int = Field(description="attempts since it began, or was replayed")
-    reason: str | None = Field(None, description="why it was given up")
+    reason: str | None = Field(None, description="why it was given up, or withheld")
     attempts: list[Attempt] = Field(description="the last 20, oldest first")
 
     @classmethod
     def of(cls, delivery: Delivery) -> DeliveryView:
         """Return what callers see of a delivery."""
-        told = delivery.model_dump(include=set(cls.model_fields) - {"id", "attempts"})
-        return cls(id=delivery.id, attempts=list(delivery.attempts), **told)
+        told = delivery.model_dump(include=set(cls.model_fields) - {"id", "attempts", "done"})
+        return cls(id=delivery.id, attempts=list(delivery.attempts), done=list(delivery.done), **told)
 
 
 class DeliveryList(RootModel[list[DeliveryView]]):

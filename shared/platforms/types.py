@@ -163,6 +163,39 @@ class Incoming(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is to be posted. `mark`: no other post has it. `since`: it was not posted before, by our clock."""
+
+    text: str = field(repr=False)
+    mark: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A platform's answer to a call. `headers`: names in lower case. `json` None: it said nothing that can be read."""
+
+    status: int
+    now: datetime
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    json: Any = field(default=None, repr=False)
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What an answer means.
+
+    taken: it is done. later: it may be tried again, not before `wait` seconds. locked: we were not let in. gone: there
+    is no such conversation. refused: it is not taken, now or later. `word`: the platform's own word for why, if any.
+    """
+
+    means: Literal["taken", "later", "locked", "gone", "refused"]
+    wait: float | None = None
+    word: str | None = None
+
+
 class AsksNothing:
     """A platform that never asks whether we are there."""
 
@@ -171,25 +204,34 @@ class AsksNothing:
 
 
 class Outgoing(Protocol):
-    """What a platform is asked. `mark` tells a post of ours from any other, where the platform has room for it."""
+    """What a platform is asked, and what its answers mean."""
 
-    def reply(self, hook: OpenHook, conversation: str, text: str, mark: str) -> Call:
-        """Return the call that posts a reply for the customer to see."""
+    def longest(self, hook: OpenHook) -> int:
+        """Return how many characters one message may have."""
 
-    def note(self, hook: OpenHook, conversation: str, text: str, mark: str) -> Call | None:
+    def reply(self, hook: OpenHook, conversation: str, words: Words) -> Call | None:
+        """Return the call that posts a reply for the customer to see; None where the hook is told of none."""
+
+    def note(self, hook: OpenHook, conversation: str, words: Words) -> Call | None:
         """Return the call that posts a private note; None where the platform has none."""
 
-    def hand_off(self, hook: OpenHook, conversation: str) -> Call | None:
-        """Return the call that hands the conversation to a person; None where there is none."""
+    def hand_off(self, hook: OpenHook, conversation: str, brief: str) -> Call | None:
+        """Return the call that hands the conversation to a person; None where there is none.
+
+        Asked twice, it does as once. `brief`: what that person should know, where a note cannot tell it.
+        """
 
     def look(self, hook: OpenHook, conversation: str) -> Call | None:
         """Return the call that reads the newest messages; None where the platform does not allow it."""
 
-    def is_there(self, answer: Any, text: str, mark: str) -> bool:
-        """Return whether the answer to `look` holds our post."""
+    def is_there(self, hook: OpenHook, answer: Any, words: Words, *, private: bool) -> bool:
+        """Return whether the answer to `look` holds our reply, or our note where it is `private`."""
 
     def handler(self, hook: OpenHook, conversation: str) -> Call | None:
         """Return the call that asks whose the conversation is now; None where that cannot be asked."""
 
-    def is_ours(self, answer: Any, hook: OpenHook) -> bool:
+    def is_ours(self, hook: OpenHook, answer: Any) -> bool:
         """Return whether the answer to `handler` says that it is the agent's."""
+
+    def judge(self, told: Told) -> Judged:
+        """Return what the answer to any of these calls means."""

@@ -23,6 +23,9 @@ class ChatwootSettings(HookSettings):
     user_id: int | None = Field(
         None, description="the user whose token replies are posted with, where it is not an agent bot's"
     )
+    hand_off_to: int | None = Field(
+        None, description="the user who is assigned what is handed over, where any that nobody took are the agent's"
+    )
     token_header: Literal["api_access_token", "authorization"] = Field(
         "api_access_token", description="the header that carries the token; a proxy may drop the one with underscores"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from shared.models import Identifier
-from shared.platforms.settings import Label
+from shared.platforms.settings import HttpsBase, Label
 from shared.platforms.types import HookSettings
 
 
@@ -17,3 +17,4 @@ class FreshdeskSettings(HookSettings):
         None, description="id of the agent whose API key replies are posted with: what they write is our own"
     )
     hand_off_to: int | None = Field(None, description="id of the group that takes over; none: only the note is left")
+    base_url: HttpsBase | None = Field(None, description="another address of its API, such as a proxy")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from shared.models import Model
+from shared.platforms.generic.calls import CallTemplate, HandlerTemplate, LookTemplate
 from shared.platforms.generic.paths import Path
 from shared.platforms.generic.proof import HeaderName, Proof
 from shared.platforms.types import HookSettings
@@ -70,3 +71,9 @@ class GenericSettings(HookSettings):
     customer: CustomerRule
     human: AgentRule | None = None
     handling: HandlingRule | None = None
+    reply: CallTemplate | None = Field(None, description="how a reply is posted; none: nothing is")
+    note: CallTemplate | None = Field(None, description="how a private note is posted")
+    hand_off: CallTemplate | None = Field(None, description="how a conversation is handed to a person")
+    look: LookTemplate | None = Field(None, description="how the newest messages are read")
+    handler: HandlerTemplate | None = Field(None, description="how to ask whose a conversation is")
+    longest: int = Field(10_000, ge=100, le=1_000_000, description="of one message that is posted, in characters")

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.models import Identifier
+from shared.platforms.settings import HttpsBase
 from shared.platforms.types import HookSettings
 
 
@@ -20,3 +21,5 @@ class IntercomSettings(HookSettings):
     hand_off_to: Identifier | None = Field(
         None, description="id of the teammate or team who takes over; none: it is left unassigned"
     )
+    hand_off_kind: Literal["admin", "team"] = Field("team", description="what `handOffTo` is the id of")
+    base_url: HttpsBase | None = Field(None, description="another address of its API, such as a proxy")

@@ -20,3 +20,7 @@ class SunshineSettings(HookSettings):
         "none: there is no switchboard",
     )
     display_name: Identifier = Field("Assistant", description="what replies are signed with")
+    hand_off_to: Identifier = Field("next", description="id or name of the switchboard integration that takes over")
+    brief_field: int | None = Field(
+        None, description="id of a ticket field that is given the brief for the person who takes over"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from shared.models import Identifier
-from shared.platforms.settings import Label
+from shared.platforms.settings import HttpsBase, Label
 from shared.platforms.types import HookSettings
 
 
@@ -19,4 +19,9 @@ class ZendeskSettings(HookSettings):
     email: Identifier | None = Field(None, description="of the agent whose API token replies are posted with")
     user_id: Identifier | None = Field(
         None, description="that agent's own id: what they write is our own reply, and ignored"
+    )
+    base_url: HttpsBase | None = Field(None, description="another address of its API, such as a proxy")
+    hand_off_to: int | None = Field(None, description="id of the group that takes over; none: the tag says it")
+    hand_off_tag: Identifier = Field(
+        "handed-to-a-person", description="the tag of tickets that a person has: they get no more replies"
     )
