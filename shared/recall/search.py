@@ -121,14 +121,14 @@ class _Scoring:
         # The widest windows reach all that the narrower ones reach.
         widest = self._levels[-1].texts
         self.places: Numbers = np.union1d(widest, dated.texts) if len(dated.texts) else widest
-        turn, near, wide = (each.among(self.places) for each in self._levels)
+        turn, near, wide = (each.among(self.places, len(corpus)) for each in self._levels)
         of_all = [each.all_have for each in self._levels]
         session = level(found, by_session(corpus, found), corpus.session_norms)
-        sessions = SESSION * (session.among(np.arange(len(corpus.spans))) + session.all_have)
+        sessions = SESSION * (session.among(np.arange(len(corpus.spans)), len(corpus.spans)) + session.all_have)
         held = sessions[corpus.session_of[self.places]]
-        covered = COVERAGE * coverage(found, self._near, len(corpus)).among(self.places)
+        covered = COVERAGE * coverage(found, self._near, len(corpus)).among(self.places, len(corpus))
         answer = ANSWER * corpus.answers[self.places]
-        meant = DATE * dated.among(self.places)
+        meant = DATE * dated.among(self.places, len(corpus))
         recent = RECENCY * np.exp2(np.minimum(0.0, corpus.times[self.places] - now) / HALF_LIFE)
         self.totals: Weights = wide + turn + near + covered + meant + (held + sum(of_all) + answer + recent)
         words = (column + all_have for column, all_have in zip((turn, near, wide), of_all, strict=True))

@@ -43,11 +43,11 @@ class Level:
         at = int(np.searchsorted(self.texts, text))
         return at < len(self.texts) and int(self.texts[at]) == text
 
-    def among(self, texts: Numbers) -> Weights:
-        """Return the gains of some texts, ascending, that all of these are among."""
-        gains = np.zeros(len(texts))
-        gains[np.searchsorted(texts, self.texts)] = self.gains
-        return gains
+    def among(self, texts: Numbers, of: int) -> Weights:
+        """Return the gains of some texts, of so many in all."""
+        gains = np.zeros(of)
+        gains[self.texts] = self.gains
+        return gains[texts]
 
 
 def around(corpus: Corpus, found: Sequence[Term], radius: int) -> Windows:
@@ -61,11 +61,14 @@ def around(corpus: Corpus, found: Sequence[Term], radius: int) -> Windows:
     # Of each window, what the one before it does not cover.
     fresh = np.maximum(begins, np.concatenate(([0], ends[:-1])))
     sizes = ends - fresh
+    listed = np.cumsum(sizes) - sizes  # how many places are listed before it
     owners = np.repeat(np.arange(len(places)), sizes)
-    covered = np.arange(len(owners)) + np.repeat(fresh - (np.cumsum(sizes) - sizes), sizes)
-    # The windows that cover a place are the one it was listed for and those behind it that have begun by there.
+    covered = np.arange(len(owners)) + np.repeat(fresh - listed, sizes)
+    # The windows that cover a place are the one it was listed for and those behind it that have begun by there. Where
+    # a window begins was listed for one before it, what is in between was too.
+    begun = np.cumsum(np.bincount(listed - (fresh - begins), minlength=len(covered)))
     sums = np.concatenate(([0], np.cumsum(counts)))
-    within = sums[np.searchsorted(begins, covered, side="right")] - sums[owners]
+    within = sums[begun] - sums[owners]
     whose = of[owners]
     return Windows(covered - lines[owners], whose, within, np.bincount(whose, minlength=len(found)))
 
@@ -117,5 +120,7 @@ def _summed(texts: Numbers, values: Weights, among: int) -> tuple[Numbers, Weigh
     held = np.zeros(among, dtype=bool)
     held[texts] = True
     once = np.flatnonzero(held)
-    sums = np.bincount(np.searchsorted(once, texts), values, len(once))
+    numbers = np.empty(among, dtype=np.int64)
+    numbers[once] = np.arange(len(once))
+    sums = np.bincount(numbers[texts], values, len(once))
     return once, sums.astype(np.float64, copy=False)
