@@ -15,13 +15,16 @@ BUILD := hatchling editables
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-long test-same lint types lock env-example bench clean
+.PHONY: help run demo test test-long test-same lint types lock env-example bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(RUNTIME) ## Start everything here, with nothing but Python; Ctrl-C stops it. PORT=9000 and the like are settings
 	@exec env CUSTOMER_MEMORY_STOP_WITH_PARENT=$$PPID $(BIN)/customer-memory up
+
+demo: $(RUNTIME) ## Start it with an invented shop's customers, in .data/demo, to see memory at once; Ctrl-C stops it
+	@exec env CUSTOMER_MEMORY_STOP_WITH_PARENT=$$PPID $(BIN)/customer-memory demo
 
 test: lint types ## Lint, types, import contracts and every test but the long ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)

@@ -30,12 +30,14 @@ from api.routes import (
     customers,
     deliveries,
     docs,
+    hooks,
     memory,
     pages,
     service,
     sessions,
     sign_in,
     summaries,
+    webhooks,
 )
 from api.services import ApiServices
 from shared.errors import CustomerMemoryError
@@ -79,6 +81,8 @@ def create_flask(services: ApiServices) -> OpenAPI:
         chat,
         callbacks,
         deliveries,
+        hooks,
+        webhooks,
         sessions,
         summaries,
         batches,

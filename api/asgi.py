@@ -22,6 +22,8 @@ from shared.callbacks.guard import Guard, SystemLookup
 from shared.callbacks.rules import rules_of
 from shared.clock import system_clock
 from shared.context.tokens import load_counter
+from shared.hooks.hooks import Hooks
+from shared.hooks.intake import Intake, IntakeParts
 from shared.ids import Ids
 from shared.log import set_up_logs
 from shared.remembering.indexes import Indexes
@@ -76,18 +78,22 @@ class Application:
         hub = Hub()
         following = loop.create_task(hub.follow(store.finished()))
         self._open.callback(following.cancel)
+        sealer, counter, ids = sealer_of(settings.secret_keys), load_counter(), Ids()
+        intake = IntakeParts(store, ids, system_clock, counter, settings.max_message_chars)
         services = ApiServices(
             settings=settings,
             store=store,
             waker=self._make_waker(settings),
             bridge=Bridge(loop),
-            counter=load_counter(),
+            counter=counter,
             clock=system_clock,
-            ids=Ids(),
+            ids=ids,
             recaller=Recaller(Indexes(settings.recall_cache_mb * 1_048_576)),
             keys=KeyCache(store.access),
-            accounts=Accounts(store, sealer_of(settings.secret_keys)),
+            accounts=Accounts(store, sealer),
             guard=Guard(rules_of(settings), self._lookup()),
+            hooks=Hooks(store, sealer),
+            intake=Intake(intake),
         )
         most = BYTES_PER_CHARACTER * settings.max_message_chars + 2 * settings.max_metadata_bytes + OTHER_BYTES
         self._front = Front(create_flask(services), Holds(store, hub), settings.web_threads, most)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field, RootModel, StringConstraints
 
 from api.schemas import Asked, Cursor, Limit, Past
 from shared.callbacks.account import Account
 from shared.callbacks.delivery import Attempt, Delivery
-from shared.models import Failure, Metadata, Model, Result
+from shared.events import CompletedData, Event, FailedData, ReplyCompleted, ReplyFailed
+from shared.models import Failure, Model, Result
 from shared.storage.deliveries import DeliveryStatus
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
@@ -91,18 +92,20 @@ class DeliveryView(Model):
     session_id: str
     type: str
     status: DeliveryStatus
-    url: str | None = Field(None, description="absent: the tenant's own, as it is when it is posted")
+    url: str | None = Field(None, description="absent: the tenant's own, as it is when it is posted, or a hook's")
+    hook_id: str | None = Field(None, description="the hook whose platform it is posted to")
+    done: list[str] = Field(default_factory=list, description="what that took so far: `reply`, `hand-off`, `note`")
     created_at: datetime
     due_at: datetime | None = Field(None, description="when it is tried next")
     tries: int = Field(description="attempts since it began, or was replayed")
-    reason: str | None = Field(None, description="why it was given up")
+    reason: str | None = Field(None, description="why it was given up, or withheld")
     attempts: list[Attempt] = Field(description="the last 20, oldest first")
 
     @classmethod
     def of(cls, delivery: Delivery) -> DeliveryView:
         """Return what callers see of a delivery."""
-        told = delivery.model_dump(include=set(cls.model_fields) - {"id", "attempts"})
-        return cls(id=delivery.id, attempts=list(delivery.attempts), **told)
+        told = delivery.model_dump(include=set(cls.model_fields) - {"id", "attempts", "done"})
+        return cls(id=delivery.id, attempts=list(delivery.attempts), done=list(delivery.done), **told)
 
 
 class DeliveryList(RootModel[list[DeliveryView]]):
@@ -124,37 +127,36 @@ class ReplayView(Model):
     cursor: str | None = None
 
 
-class CallbackData(Model):
-    """What a callback is about."""
+class PostedReply(CompletedData):
+    """A reply, always with its content: the receiver is the caller itself."""
 
-    session_id: str
-    customer_id: str
-    request_id: str
-    result_url: str
-    metadata: Metadata = Field(default_factory=dict)
-    result: Result | None = None
-    failure: Failure | None = None
+    result: Result
 
 
-class CallbackEvent(Model):
-    """What is posted: a CloudEvent, with its content."""
+class PostedFailure(FailedData):
+    """Why there is no reply, always in full."""
 
-    specversion: Literal["1.0"]
-    id: str
-    source: str
-    type: Literal["chat.reply.completed", "chat.reply.failed"]
-    subject: str
-    time: datetime
-    datacontenttype: Literal["application/json"]
-    data: CallbackData
+    failure: Failure
+
+
+class ReplyCompletedCallback(ReplyCompleted):
+    """What is posted when a request has its reply: a CloudEvent, with its content."""
+
+    data: PostedReply
+
+
+class ReplyFailedCallback(ReplyFailed):
+    """What is posted when a request has failed: a CloudEvent that says why."""
+
+    data: PostedFailure
+
+
+CALLBACKS: dict[str, type[Event]] = {
+    "chat.reply.completed": ReplyCompletedCallback,
+    "chat.reply.failed": ReplyFailedCallback,
+}
 
 
 def request_id_of(delivery_id: str) -> str:
     """Return the request of a delivery."""
     return delivery_id.removeprefix("evt_")
-
-
-def event_schemas() -> dict[str, Any]:
-    """Return the schemas of what is posted, by name."""
-    schema = CallbackEvent.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
-    return {**schema.pop("$defs"), "CallbackEvent": schema}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.callback_schemas import event_schemas
+from api.callback_schemas import CALLBACKS
+from api.event_schemas import REFERENCE, event_schemas, example
+from api.examples import add_examples
 from api.problems import PROBLEM_TYPE
+from shared.events import Event
 
 SCHEME = "apiKey"
 PROBLEM = {"$ref": "#/components/schemas/ProblemDetails"}
@@ -31,30 +34,21 @@ MORE_PROBLEMS: dict[tuple[str, str], dict[str, str]] = {
     ("post", "/api/sessions"): {"413": "The metadata is too large"},
     ("post", "/api/sessions/{session_id}/messages"): {"413": "The message is too large"},
 }
-# What a receiver is sent: by a request's own address, or by the tenant's.
-POSTED: dict[str, Any] = {
-    "post": {
-        "summary": "A result, signed by Standard Webhooks",
-        "description": "At least once, and always under the same `webhook-id`. Answer 2xx within 15 s.",
-        "parameters": [
-            {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": kind}}
-            for name, text, kind in (
-                ("webhook-id", "the event's id, the same in each attempt", "string"),
-                ("webhook-timestamp", "seconds since 1970, of this attempt", "integer"),
-                ("webhook-signature", "`v1,` and base64, one for each valid secret, parted by spaces", "string"),
-            )
-        ],
-        "requestBody": {
-            "required": True,
-            "content": {"application/cloudevents+json": {"schema": {"$ref": "#/components/schemas/CallbackEvent"}}},
-        },
-        "responses": {
-            "2XX": {"description": "Taken"},
-            "410": {"description": "Nothing more is posted to this endpoint until it is resumed"},
-            "429": {"description": "Tried again after `Retry-After`, as with any other answer"},
-            "default": {"description": "Tried again: ten attempts in three days. Redirects are not followed"},
-        },
-    }
+# What a receiver is sent besides the event, and what its answer does.
+SIGNATURE = (
+    ("webhook-id", "the event's id, the same in each attempt: remember it for three days", {"type": "string"}),
+    ("webhook-timestamp", "seconds since 1970, of this attempt", {"type": "integer"}),
+    (
+        "webhook-signature",
+        "`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`; one for each valid secret, parted by spaces",
+        {"type": "string", "pattern": "^v1,[A-Za-z0-9+/]{43}=( v1,[A-Za-z0-9+/]{43}=)*$"},
+    ),
+)
+RECEIVED = {
+    "2XX": "Delivered. The body is not looked at",
+    "410": "Given up, and nothing more is posted to this endpoint until `POST /api/callbacks/resume`",
+    "429": "Tried again, and not before `Retry-After`; so with any other answer that names one",
+    "default": "Tried again: ten attempts in about three days. A redirect is not followed",
 }
 STREAMS = frozenset({("get", "/api/chat/{request_id}/events")})
 JSON_LINES = frozenset({("get", "/api/customers/{customer_id}/export")})
@@ -65,13 +59,40 @@ def described(document: dict[str, Any], *, simulated: bool) -> dict[str, Any]:
     info = document["info"]
     if simulated and not info["description"].startswith(SIMULATED):
         info["description"] = f"{SIMULATED} {info['description']}"
-    document["components"]["schemas"].update(event_schemas())
-    document["paths"]["/api/chat"]["post"]["callbacks"] = {"result": {"{$request.body#/callbackUrl}": POSTED}}
-    document["webhooks"] = {"result": POSTED}
+    document["components"]["schemas"].update(event_schemas(CALLBACKS.values()))
+    posted = {kind: {"post": _posted(kind, model)} for kind, model in CALLBACKS.items()}
+    document["paths"]["/api/chat"]["post"]["callbacks"] = {
+        kind: {"{$request.body#/callbackUrl}": item} for kind, item in posted.items()
+    }
+    document["webhooks"] = posted
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _complete(operation, method, path)
     return document
+
+
+def _posted(kind: str, model: type[Event]) -> dict[str, Any]:
+    return {
+        "summary": " ".join((model.__doc__ or "").split()),
+        "description": (
+            "Signed by Standard Webhooks 1.0, with the secret of `POST /api/callbacks/secret`. At least once, "
+            "always under the same `webhook-id`. Answer within `CALLBACK_TIMEOUT_SECONDS`, and work afterwards."
+        ),
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "description": text, "schema": schema}
+            for name, text, schema in SIGNATURE
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/cloudevents+json": {
+                    "schema": {"$ref": f"{REFERENCE}{model.__name__}"},
+                    "example": example(kind, content=True),
+                }
+            },
+        },
+        "responses": {status: {"description": text} for status, text in RECEIVED.items()},
+    }
 
 
 def _complete(operation: dict[str, Any], method: str, path: str) -> None:
@@ -98,3 +119,4 @@ def _complete(operation: dict[str, Any], method: str, path: str) -> None:
             "description": "Server-sent events: delta, reset, then result or failed",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         }
+    add_examples(operation, method, path)

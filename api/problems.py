@@ -19,8 +19,10 @@ from shared.errors import (
     ConversationMoved,
     CustomerErasing,
     KeyReused,
+    Malformed,
     MemoryFull,
     NoSecretKey,
+    NotGenuine,
     SessionBusy,
     SessionClosed,
     SessionExpired,
@@ -28,6 +30,7 @@ from shared.errors import (
     StoreUnavailable,
     UnknownBatch,
     UnknownDelivery,
+    UnknownHook,
     UnknownMemory,
     UnknownMessage,
     UnknownRequest,
@@ -92,6 +95,9 @@ KINDS: Mapping[type[Exception], Kind] = {
     CustomerErasing: Kind(409, "customer-erasing", "The customer is being erased"),
     UnknownSummary: Kind(404, "unknown-summary", "No summary yet"),
     UnknownDelivery: Kind(404, "unknown-delivery", "No such delivery"),
+    UnknownHook: Kind(404, "unknown-hook", "No such hook"),
+    NotGenuine: Kind(401, "not-genuine", "Not proven to be the platform's"),
+    Malformed: Kind(400, "malformed-delivery", "Not as its platform makes them"),
     NoSecretKey: Kind(409, "no-secret-key", "Nothing can be signed here"),
     UnknownBatch: Kind(404, "unknown-batch", "No such batch"),
     ContextGone: Kind(410, "context-gone", "The context cannot be made again"),
@@ -130,10 +136,10 @@ def invalid(pointer: str, message: str) -> Problem:
     return Problem(INVALID, f"{pointer}: {message}", [(pointer, message)])
 
 
-def from_validation(error: ValidationError) -> Problem:
-    """Return the problem of a model that refused its input; it names fields, never echoes them."""
+def from_validation(error: ValidationError, below: str = "") -> Problem:
+    """Return the problem of a model, found `below` a pointer, that refused its input; it names fields, no values."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    errors = [(_pointer(item["loc"]), _words(item)) for item in found[:MOST_ERRORS]]
+    errors = [(below + _pointer(item["loc"]), _words(item)) for item in found[:MOST_ERRORS]]
     first = f"{errors[0][0]}: {errors[0][1]}"
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return Problem(INVALID, first + more, errors)

@@ -19,6 +19,7 @@ from api.attachment_schemas import Attachments
 from shared.models import (
     ChatRequest,
     Failure,
+    Handler,
     Identifier,
     Message,
     Metadata,
@@ -96,6 +97,7 @@ class ChatStatus(Model):
     model: str | None = None
     stop_reason: str | None = None
     simulated: bool | None = None
+    handoff: str | None = Field(None, description="why the agent handed the conversation to a person, if it did")
     failure: Failure | None = None
     attempts: int = 0
     waiting_for: str | None = Field(None, description="why it waits, when Claude asked it to")
@@ -119,6 +121,7 @@ class ChatStatus(Model):
             model=result.model if result else None,
             stop_reason=result.stop_reason if result else None,
             simulated=result.simulated if result else None,
+            handoff=result.handoff if result else None,
             failure=record.failure,
             attempts=record.attempts,
             waiting_for=record.waiting_for,
@@ -147,6 +150,7 @@ class SessionPatchBody(Asked):
     status: Literal["open", "closed"] | None = None
     title: Title | None = None
     tags: list[Tag] | None = Field(None, max_length=32)
+    handler: Handler | None = Field(None, description="`human`: a person has taken over, the agent says nothing")
 
 
 class MessageBody(Asked):

@@ -16,6 +16,8 @@ from shared.callbacks.guard import Guard
 from shared.clock import Clock
 from shared.context.tokens import TokenCounter
 from shared.errors import StoreUnavailable
+from shared.hooks.hooks import Hooks
+from shared.hooks.intake import Intake
 from shared.ids import Ids
 from shared.remembering.recaller import Recaller
 from shared.settings import Settings
@@ -40,6 +42,8 @@ class ApiServices:
     keys: KeyCache
     accounts: Accounts
     guard: Guard
+    hooks: Hooks
+    intake: Intake
 
     def call(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         """Run `work` on the loop and return its answer.

@@ -16,7 +16,7 @@ from shared.errors import CustomerMemoryError
 from shared.settings import load_settings
 from shared.storage.deliveries import STATUSES
 
-COLOURS: Final = {"pending": "yellow", "delivered": "green", "dead": "red"}
+COLOURS: Final = {"pending": "yellow", "delivered": "green", "dead": "red", "withheld": "cyan"}
 PATH: Final = "/api/deliveries"
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print what the API answers.")
 
@@ -89,7 +89,7 @@ def replay(delivery_id: str | None, since: datetime | None, status: str, *, url:
 def _line(found: dict[str, Any]) -> None:
     state = click.style(found["status"].ljust(9), fg=COLOURS[found["status"]])
     told = found.get("reason") or (f"due {found['dueAt'][:19]}" if "dueAt" in found else "")
-    where = found.get("url", "the tenant's address")
+    where = found.get("hookId") or found.get("url", "the tenant's address")
     click.echo(f"{state}  {found['id']}  tries: {found['tries']}  {where}  {told}".rstrip())
 
 

@@ -12,15 +12,11 @@ from http import HTTPStatus
 from typing import Any
 
 from cli.http import Answer, Api, Unreachable
+from cli.patience import PATIENCE_SECONDS, ask
 from cli.transcript import Row
 
 WAIT_SECONDS = 30
-# A request has its outcome within REQUEST_DEADLINE_MINUTES, of at most 55.
-PATIENCE_SECONDS = 3600.0
-RECONNECTS = 6
-FIRST_WAIT_SECONDS = 0.2
 NOT_LET_IN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class TurnLost(Exception):
@@ -195,21 +191,10 @@ class Player:
             TurnLost: the answer is a refusal, or there is none.
 
         """
-        give_up = time.monotonic() + PATIENCE_SECONDS
-        cuts = delays = 0
-        while True:
-            try:
-                answer = await self._api.call(method, path, **request)
-            except Unreachable as error:
-                cuts += 1
-                if cuts > RECONNECTS:
-                    raise TurnLost("unreachable") from error
-                await asyncio.sleep(FIRST_WAIT_SECONDS * 2 ** (cuts - 1))
-                continue
-            if answer.status not in LATER or time.monotonic() > give_up:
-                break
-            delays += 1
-            await asyncio.sleep(answer.retry_after(FIRST_WAIT_SECONDS * 2 ** min(delays, 6)))
+        try:
+            answer = await ask(self._api, method, path, **request)
+        except Unreachable as error:
+            raise TurnLost("unreachable") from error
         if answer.status in NOT_LET_IN:
             self.refused = answer.problem
         if not answer.ok:

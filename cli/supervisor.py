@@ -88,9 +88,9 @@ class Supervisor:
         started = self._guardian_started(asyncio.get_running_loop())
         self._guard = Guard([child.read_fd for child in self._children], self._keep_fds, started)
         self._guard.start()
-        self._spawn(self._start_all(on_ready))
+        self.spawn(self._start_all(on_ready))
         if parent is not None:
-            self._spawn(self._watch_parent(parent))
+            self.spawn(self._watch_parent(parent))
         try:
             await self._stop.wait()
         finally:
@@ -107,6 +107,12 @@ class Supervisor:
     def stop(self) -> None:
         """Stop everything in order; asked again, go on as before."""
         self._stop.set()
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Do this beside; it is cancelled when everything stops, and its failure stops everything."""
+        task = asyncio.create_task(work)
+        self._tasks.append(task)
+        task.add_done_callback(self._done)
 
     def _interrupt(self) -> None:
         """Ctrl-C: stop; pressed again, hurry. Only this hurries: SIGTERM and SIGHUP come twice without being meant."""
@@ -127,14 +133,9 @@ class Supervisor:
     async def _start_all(self, on_ready: Callable[[], None]) -> None:
         for _, layer in _layers(self._children):
             for child in layer:
-                self._spawn(self._keep(child))
+                self.spawn(self._keep(child))
             await asyncio.gather(*(self._await_ready(child) for child in layer))
         on_ready()
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.append(task)
-        task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:

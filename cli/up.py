@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from shared.storage import open_store
 # Addresses that mean every interface, and how this machine reaches them.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - looked up, not bound
 TABLE_SECONDS = 10.0
+Then = Callable[[Callable[[str], None]], Coroutine[None, None, None]]
 WITH_PARENT = "CUSTOMER_MEMORY_STOP_WITH_PARENT"
 
 READY = """
@@ -71,9 +73,9 @@ class Plan:
     banner: str
 
 
-def make_plan(settings: Settings, run_dir: RunDir, lock: int) -> Plan:
-    """Decide what these settings need, and how each process finds the others."""
-    env = base_environment()
+def make_plan(settings: Settings, run_dir: RunDir, lock: int, **more: str) -> Plan:
+    """Decide what these settings need, and how each process finds the others; `more` goes into their environment."""
+    env = {**base_environment(), **more}
     if settings.log_format == "auto":
         env["LOG_FORMAT"] = "text" if sys.stdout.isatty() else "json"  # The services themselves see a pipe.
     services = []
@@ -117,8 +119,16 @@ def _whereabouts(settings: Settings, run_dir: RunDir) -> str:
     return "in the store that REDIS_URL names" if settings.redis_url else str(run_dir.path / "valkey")
 
 
-def run(plan: Plan, run_dir: RunDir, lock: int) -> int:
-    """Run the plan until it is stopped, and return the exit code."""
+def run(plan: Plan, run_dir: RunDir, lock: int, then: Then | None = None) -> int:
+    """Run the plan until it is stopped, and return the exit code.
+
+    Args:
+        plan: what to run.
+        run_dir: where it is written down.
+        lock: what holds that folder.
+        then: what to do once all is ready; it is given what writes lines. Its failure stops everything.
+
+    """
 
     async def supervise() -> int:
         loop = asyncio.get_running_loop()
@@ -140,9 +150,14 @@ def run(plan: Plan, run_dir: RunDir, lock: int) -> int:
             except OSError as error:
                 console.say(f"{run_dir.record_path} could not be written: {error}")
 
+        def ready() -> None:
+            console.say(plan.banner)
+            if then is not None:
+                supervisor.spawn(then(console.say))
+
         try:
             return await supervisor.run(
-                on_ready=lambda: console.say(plan.banner),
+                on_ready=ready,
                 on_change=record,
                 parent=parent_to_watch(os.environ.get(WITH_PARENT, "")),
             )

@@ -6,9 +6,13 @@ CustomerMemoryError
 │   ├── StoreUnavailable     the store did not answer in time
 │   ├── StoreCorrupt         what the store holds cannot be read
 │   └── CannotUnseal         what was sealed cannot be opened
+├── BrokerError
+│   ├── BrokerAway           the broker did not answer
+│   └── NoTopics             this kind of broker cannot be listened to from here; says what to do instead
 ├── Refusal                  a caller asked for what cannot be; each kind is one answer of the API
 │   ├── UnknownSession  UnknownRequest  UnknownMessage  UnknownMemory  UnknownSummary  UnknownBatch
 │   ├── UnknownDelivery  NoSecretKey
+│   ├── UnknownHook  NotGenuine  Malformed
 │   ├── SessionClosed  SessionExpired  SessionBusy  ConversationMoved  ConversationMismatch
 │   ├── KeyReused  ContextGone  CustomerErasing
 │   └── MemoryFull  BadCursor
@@ -45,6 +49,18 @@ class CannotUnseal(StoreError):
 
     def __init__(self) -> None:
         super().__init__(str(self.__doc__))
+
+
+class BrokerError(CustomerMemoryError):
+    """The broker could not do what was asked."""
+
+
+class BrokerAway(BrokerError):
+    """The broker did not answer."""
+
+
+class NoTopics(BrokerError):
+    """The broker routes nothing by topic, so nobody can listen from here. The text says what to do instead."""
 
 
 class Refusal(CustomerMemoryError):
@@ -107,7 +123,19 @@ class UnknownDelivery(Refusal):
 
 
 class NoSecretKey(Refusal):
-    """Callbacks cannot be signed: the operator has not set SECRET_KEY. Set it on every process, then try again."""
+    """Nothing can be signed or sealed: the operator has not set SECRET_KEY. Set it on every process, then try again."""
+
+
+class UnknownHook(Refusal):
+    """There is no hook with this id on this platform."""
+
+
+class NotGenuine(Refusal):
+    """The delivery is not proven to be the platform's: its proof is missing, wrong, or older than five minutes."""
+
+
+class Malformed(Refusal):
+    """The delivery cannot be read as one of its platform."""
 
 
 class KeyReused(Refusal):

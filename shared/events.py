@@ -1,24 +1,117 @@
 """What the service announces: CloudEvents 1.0 envelopes on a topic exchange.
 
 Routing keys are `tenant.type`, such as `acme.chat.reply.completed`; tenants hold no dot. Events carry references;
-their content only where `EVENTS_INCLUDE_CONTENT` asks for it. An event may come more than once, always with the same
-id. Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+their content only where `EVENTS_INCLUDE_CONTENT` asks for it. Who a customer is stands in `data` alone: attributes are
+logged and routed by. An event may come more than once, always with the same id.
+Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 """
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 from urllib.parse import quote
 
-from shared.models import ChatRequest
+from pydantic import Field
+
+from shared.models import ChatRequest, Failure, Metadata, Model, Result
 from shared.storage.types import OutboxRow
 
-EVENT_TYPES = {
-    "chat.reply.completed": "A request has its reply.",
-    "chat.reply.failed": "A request has failed, and says why.",
-    "session.closed": "A session was closed.",
-    "session.summarized": "A session has a new summary.",
-    "memory.updated": "Memory entries were extracted from a session, or resolved by it.",
+ERASED = "left out of what happened to one who was erased"
+CONTENT = "only with EVENTS_INCLUDE_CONTENT"
+
+
+class About(Model):
+    """What every event is about."""
+
+    session_id: str
+    customer_id: str | None = Field(None, description=ERASED)
+
+
+class AboutRequest(About):
+    """A request that has ended."""
+
+    request_id: str
+    result_url: str = Field(description="where its result is read")
+    metadata: Metadata = Field(description="as sent with the request")
+
+
+class CompletedData(AboutRequest):
+    """A reply."""
+
+    result: Result | None = Field(None, description=CONTENT)
+
+
+class FailedData(AboutRequest):
+    """Why there is no reply."""
+
+    failure: Failure | None = Field(None, description=CONTENT)
+
+
+class SummarizedData(About):
+    """A summary."""
+
+    summary_url: str = Field(description="where it is read")
+
+
+class MemoryData(About):
+    """Memory entries."""
+
+    memory_url: str = Field(description="where they are read")
+
+
+class Event(Model):
+    """A CloudEvents 1.0 envelope."""
+
+    specversion: Literal["1.0"]
+    id: str = Field(description="the same each time this event is delivered")
+    source: str = Field(description="`/customer-memory/` and the tenant")
+    subject: str = Field(description="the session")
+    time: datetime = Field(description="when it happened, by the store's clock")
+    datacontenttype: Literal["application/json"]
+
+
+class ReplyCompleted(Event):
+    """A request has its reply."""
+
+    type: Literal["chat.reply.completed"]
+    data: CompletedData
+
+
+class ReplyFailed(Event):
+    """A request has failed, and says why."""
+
+    type: Literal["chat.reply.failed"]
+    data: FailedData
+
+
+class SessionClosed(Event):
+    """A session was closed."""
+
+    type: Literal["session.closed"]
+    data: About
+
+
+class SessionSummarized(Event):
+    """A session has a new summary."""
+
+    type: Literal["session.summarized"]
+    data: SummarizedData
+
+
+class MemoryUpdated(Event):
+    """Memory entries were extracted from a session, or resolved by it."""
+
+    type: Literal["memory.updated"]
+    data: MemoryData
+
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    "chat.reply.completed": ReplyCompleted,
+    "chat.reply.failed": ReplyFailed,
+    "session.closed": SessionClosed,
+    "session.summarized": SessionSummarized,
+    "memory.updated": MemoryUpdated,
 }
 
 

@@ -21,6 +21,7 @@ Source = Literal["api", "extraction"]
 Strategy = Literal["sliding_window", "summarization", "hybrid"]
 TextKind = Literal["english", "code", "script", "other", "names", "dense"]
 SessionStatus = Literal["open", "closed", "expired"]
+Handler = Literal["agent", "human"]
 RequestStatus = Literal["queued", "running", "succeeded", "failed"]
 PartName = Literal["system", "memory", "digests", "summary", "window", "late", "recall", "newest"]
 FINISHED: frozenset[RequestStatus] = frozenset({"succeeded", "failed"})
@@ -97,6 +98,7 @@ class Session(Model):
     customer_id: str
     conversation_id: str | None = None
     status: SessionStatus
+    handler: Handler = Field("agent", description="who answers: the agent, or a person, who has taken over")
     title: str | None = None
     tags: list[str] = Field(default_factory=list)
     metadata: Metadata = Field(default_factory=dict)
@@ -132,6 +134,7 @@ class Result(Model):
     model: str
     stop_reason: str
     simulated: bool = Field(False, description="true when the bundled simulator answered, not Claude")
+    handoff: str | None = Field(None, description="why the agent handed the conversation to a person, if it did")
 
 
 class Failure(Model):
@@ -209,6 +212,10 @@ class ChatRequest(Model):
     metadata: Metadata = Field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
     callback: str | None = Field(None, description="where its result is posted; `tenant`: where the tenant says")
+    handoff: bool = Field(False, description="the agent may hand the conversation to a person")
+    coalesce_ms: int = Field(0, description="so long the next message is waited for, to answer both at once; 0: not")
+    burst: tuple[str, ...] = Field((), description="the requests after it that are answered with it")
+    answered_with: str | None = Field(None, description="the request before it whose reply is its own; it has ended")
     accepted_at: datetime
     deadline_at: datetime
     finished_at: datetime | None = None

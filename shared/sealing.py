@@ -8,12 +8,15 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import Field
 
 from shared.errors import CannotUnseal
+from shared.models import Model
 
 
 class Sealer:
@@ -40,6 +43,34 @@ class Sealer:
         if found != owner:
             raise CannotUnseal
         return str(text)
+
+
+class KeptSecret(Model):
+    """A secret, sealed; it is valid until `valid_until`, or for good."""
+
+    sealed: str = Field(repr=False)
+    created_at: datetime
+    valid_until: datetime | None = None
+
+    def valid_at(self, now: datetime) -> bool:
+        """Return whether it is valid."""
+        return self.valid_until is None or now < self.valid_until
+
+    def resealed(self, sealer: Sealer, owner: str) -> KeptSecret:
+        """Return it sealed with the first key of the sealer.
+
+        Raises:
+            CannotUnseal
+
+        """
+        return self.model_copy(update={"sealed": sealer.seal(owner, sealer.open(owner, self.sealed))})
+
+
+def with_newest(kept: Sequence[KeptSecret], newest: KeptSecret, overlap: timedelta) -> tuple[KeptSecret, ...]:
+    """Return secrets with a new one first; the one before is valid for so long still, and any older one is gone."""
+    before = [each for each in kept[:1] if each.valid_at(newest.created_at)]
+    until = newest.created_at + overlap
+    return (newest, *(each.model_copy(update={"valid_until": until}) for each in before))
 
 
 def sealer_of(keys: Sequence[str]) -> Sealer | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from shared.connections import Connections, split
@@ -65,6 +65,9 @@ class Settings(Connections):
     max_memory_value_bytes: int = Field(4096, ge=2, le=65_536, description="largest memory value, in bytes of JSON")
     memory_max_entries: int = Field(500, ge=1, le=10_000, description="most memory entries of one customer")
     max_open_requests: int = Field(100, ge=1, le=10_000, description="most requests of one session that may wait")
+    coalesce_seconds: float = Field(
+        0, ge=0, le=60, description="so long a chat request waits for the next one, to answer both at once; 0: not"
+    )
     chat_default_wait_seconds: int = Field(0, ge=0, le=60, description="as if every chat request said `Prefer: wait`")
     max_wait_seconds: int = Field(60, ge=1, le=600, description="longest wait of one request, `Prefer` or `?wait`")
 
@@ -146,6 +149,12 @@ class Settings(Connections):
         168, ge=100, description="how long deliveries, and their requests, are kept after they last changed"
     )
 
+    # Hooks
+    public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")] | None = Field(
+        None,
+        description="how helpdesks reach the service, such as `https://memory.example.com`; hooks' addresses begin so",
+    )
+
     # Logs
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severe line written")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, else json")
@@ -199,6 +208,8 @@ class Settings(Connections):
         ):
             if model is not None and model not in self.allowed_models:
                 problems.append(f"{name} names {model}, which ALLOWED_MODELS does not hold; add it there")
+        if self.coalesce_seconds >= self.request_deadline_minutes * 30:
+            problems.append("COALESCE_SECONDS must be less than half of REQUEST_DEADLINE_MINUTES; lower it")
         if self.chat_default_wait_seconds > self.max_wait_seconds:
             problems.append("CHAT_DEFAULT_WAIT_SECONDS must not be above MAX_WAIT_SECONDS; lower it")
         problems += self.connection_problems()
@@ -216,6 +227,11 @@ class Settings(Connections):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def outside_url(self) -> str:
+        """The address that hooks' addresses begin with, without a slash at its end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def simulated(self) -> bool:

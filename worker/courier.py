@@ -10,6 +10,7 @@ from shared.callbacks.courier import Courier, CourierParts
 from shared.callbacks.guard import Guard, SystemLookup
 from shared.callbacks.rules import rules_of
 from shared.callbacks.sender import Sender
+from shared.callbacks.signed import SignedCallbacks
 from shared.clock import system_clock
 from shared.sealing import sealer_of
 from shared.settings import Settings
@@ -21,14 +22,13 @@ def open_courier(store: Store, settings: Settings, closing: AsyncExitStack) -> C
     lookup = SystemLookup()
     closing.callback(lookup.close)
     seconds = settings.callback_timeout_seconds
+    accounts = Accounts(store, sealer_of(settings.secret_keys))
+    sender = Sender(Guard(rules_of(settings), lookup), seconds, system_clock)
     return Courier(
         CourierParts(
             store=store,
-            accounts=Accounts(store, sealer_of(settings.secret_keys)),
-            sender=Sender(Guard(rules_of(settings), lookup), seconds, system_clock),
+            callbacks=SignedCallbacks(accounts, sender, system_clock, seconds),
             circuits=Circuits(settings.callbacks_per_endpoint),
-            clock=system_clock,
-            seconds=seconds,
             tenants=Circuits(max(1, settings.callback_concurrency // 2)),
         )
     )

@@ -44,6 +44,7 @@ from shared.summarising.dispatch import Dispatcher
 from shared.summarising.job import SummaryJobs, SummaryParts
 from shared.summarising.single import Single
 from worker.courier import open_courier
+from worker.later import LaterWaker
 
 STORE_PATIENCE_SECONDS = 20.0
 STORE_CONNECTIONS = 64
@@ -83,6 +84,11 @@ class WorkerRuntime:
         """Run the session's next turn. Raises StoreError."""
         turns = self.warm_up()
         return self.base().loop.call(turns.advance(ref, quarantine=quarantine))
+
+    def wake_later(self, ref: SessionRef, seconds: float) -> None:
+        """Wake a worker for the session so many seconds from now."""
+        base = self.base()
+        base.loop.call(base.later.after(ref, seconds))
 
     def warm_up(self) -> TurnRunner:
         """Return what runs turns, opening it with the first call."""
@@ -162,7 +168,8 @@ class WorkerRuntime:
         publisher = self._adapters.make_publisher(self._app, self._settings)
         content = self._settings.events_include_content
         callbacks = CallbackDesk(store, self._wake_courier)
-        return Base(loop, closing, store, Announcer(store, publisher, executor, callbacks, include_content=content))
+        announcer = Announcer(store, publisher, executor, callbacks, include_content=content)
+        return Base(loop, closing, store, announcer, LaterWaker(self.waker.wake))
 
     def _summarising(self) -> Summarising:
         with self._lock:
@@ -223,6 +230,7 @@ class Base:
     closing: AsyncExitStack
     store: Store
     announcer: Announcer
+    later: LaterWaker
 
 
 @dataclass(frozen=True, slots=True)

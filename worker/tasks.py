@@ -40,6 +40,8 @@ def _advance(runtime: WorkerRuntime, ref: SessionRef, *, quarantine: bool) -> No
         except StoreError as error:
             log.warning("advance.store_away", session=str(ref), error=str(error))
             return
+        if ended.due_in is not None and not quarantine:
+            runtime.wake_later(ref, ended.due_in)
         if ended.next is None:
             return
         if quarantine or ended.next == QUARANTINE:

@@ -12,7 +12,7 @@ from api.problems import ProblemDetails, invalid
 from api.routes.common import PROBLEMS, answer
 from api.services import services
 from shared.callbacks.account import OVERLAP
-from shared.callbacks.courier import endpoint_of
+from shared.callbacks.signed import endpoint_of
 from shared.callbacks.urls import BadTarget
 from shared.errors import NoSecretKey
 from shared.storage.types import OF_TENANT

@@ -90,6 +90,8 @@ def stream_chat(path: RequestPath) -> Response:
 def get_receipt(path: RequestPath) -> Response:
     """Tell what went into the context that Claude was sent, what was left out and why, and the tokens of each part."""
     record = services().call(tenant_store().request(path.request_id))
+    if record.answered_with is not None:
+        record = services().call(tenant_store().request(record.answered_with))
     if record.receipt is None:
         raise UnknownRequest("The request has no receipt: it waits, or it failed before Claude was asked.")
     return answer(record.receipt)
@@ -133,6 +135,7 @@ def _accept(body: ChatBody, attachments: tuple[Attachment, ...], callback: str |
         keyed=key is not None,
         attachments=attachments,
         callback=callback,
+        coalesce_ms=round(serving.settings.coalesce_seconds * 1000),
     )
     return request_id, serving.call(store.accept(new, serving.ids.session(bucket)))
 

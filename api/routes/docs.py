@@ -8,8 +8,10 @@ from typing import cast
 from flask import Blueprint, Response, abort, current_app, jsonify
 from flask_openapi3 import OpenAPI
 
+from api.asyncapi import asyncapi_document
 from api.description import described
 from api.problems import KINDS
+from api.routes.service import version
 from api.services import services
 
 blueprint = Blueprint("docs", __name__)
@@ -29,6 +31,7 @@ PAGE = """<!doctype html>
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 </head>
 <body>
+<p><a href="/openapi.json">OpenAPI</a>, of all that is below; <a href="/asyncapi.json">AsyncAPI</a>, of the events</p>
 <div id="docs"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/start.js"></script>
@@ -43,6 +46,12 @@ def openapi_document() -> Response:
     """Return the OpenAPI 3.1 document, made from the routes and their models."""
     document = cast("OpenAPI", current_app).api_doc
     return jsonify(described(document, simulated=services().settings.simulated))
+
+
+@blueprint.get("/asyncapi.json", endpoint="asyncapi_document")
+def events_document() -> Response:
+    """Return the AsyncAPI 3 document of the events, made from their models."""
+    return jsonify(asyncapi_document(version()))
 
 
 @blueprint.get("/docs", endpoint="page")

@@ -26,7 +26,7 @@ from shared.context.counted import look_at
 from shared.conversation.instructions import in_force
 from shared.conversation.preview import Preview
 from shared.errors import SettingsError
-from shared.ids import bucket_of
+from shared.ids import SessionRef, bucket_of
 from shared.models import Message, Session, TokenBudget
 from shared.storage.types import NewSession, SessionPatch
 
@@ -68,9 +68,14 @@ def get_session(path: SessionPath) -> Response:
     responses={200: Session, 404: ProblemDetails, 409: ProblemDetails, **PROBLEMS},
 )
 def patch_session(path: SessionPath, body: SessionPatchBody) -> Response:
-    """Close or reopen a session, give it a title or tags. Closed: no new requests; open ones are still answered."""
-    patch = SessionPatch(status=body.status, title=body.title, tags=body.tags)
+    """Close or reopen a session, give it a title or tags, take it over or hand it back.
+
+    Closed: no new requests; open ones are still answered. Taken over: requests fail as such, their messages are kept.
+    """
+    patch = SessionPatch(body.status, body.title, body.tags, body.handler)
     session = services().call(tenant_store().update_session(path.session_id, patch))
+    if body.handler is not None and session.open_requests > 0:
+        services().waker.wake(SessionRef(g.tenant, session.id))
     return answer(session)
 
 

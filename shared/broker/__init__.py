@@ -5,7 +5,7 @@ carry a session reference and nothing else; losing one costs time, never a turn:
 overdue. What differs between brokers is told by one file each: `redis`, `rabbitmq`, `sqs`.
 """
 
-from shared.broker.app import make_celery, make_publisher, transport_of
+from shared.broker.app import make_celery, make_publisher, make_tail, transport_of
 from shared.broker.events import EventPublisher, Publisher
 from shared.broker.names import (
     ADVANCE,
@@ -23,6 +23,7 @@ from shared.broker.names import (
     SUMMARIES,
     SUMMARIZE,
 )
+from shared.broker.tail import Tail
 from shared.broker.transport import Report, Transport
 from shared.broker.wake import Waker
 
@@ -44,9 +45,11 @@ __all__ = [
     "EventPublisher",
     "Publisher",
     "Report",
+    "Tail",
     "Transport",
     "Waker",
     "make_celery",
     "make_publisher",
+    "make_tail",
     "transport_of",
 ]

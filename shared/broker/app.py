@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from celery import Celery
@@ -11,6 +12,7 @@ from shared.broker.events import Publisher
 from shared.broker.names import CHAT, DISPATCH, DISPATCH_CALLBACKS, MAINTENANCE, QUEUES, RECONCILE
 from shared.broker.rabbitmq import RabbitMQ
 from shared.broker.redis import Redis
+from shared.broker.tail import Tail
 from shared.broker.transport import Transport
 from shared.errors import SettingsError
 from shared.settings import Settings
@@ -66,3 +68,13 @@ def make_celery(settings: Settings, *, socket_seconds: float) -> Celery:
 def make_publisher(app: Celery, settings: Settings) -> Publisher:
     """Return what publishes events on this broker."""
     return transport_of(settings).publisher(app, settings)
+
+
+def make_tail(app: Celery, settings: Settings, pattern: str, say: Callable[[str], None]) -> Tail:
+    """Return what hears events as they are published; `say` is told when some may have been missed.
+
+    Raises:
+        NoTopics: this kind of broker cannot be listened to from here; the text says what to do instead.
+
+    """
+    return Tail(app, transport_of(settings), pattern, say)

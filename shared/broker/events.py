@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from celery import Celery
@@ -30,7 +30,8 @@ class EventPublisher:
     """Publishes events on the topic exchange.
 
     On Redis a flush drops bindings without a word, and an exchange without bindings swallows what it is given. The
-    queues named by EVENT_QUEUES are therefore declared again, every few seconds, before publishing.
+    queues named by EVENT_QUEUES are therefore declared again, every few seconds, before publishing. `tidy` is given the
+    channel then, to take away what nobody listens to any more.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class EventPublisher:
         app: Celery,
         queues: Iterable[str],
         queue_arguments: Mapping[str, Any] | None = None,
+        tidy: Callable[[Any], None] = lambda _: None,
     ) -> None:
         self._app = app
+        self._tidy = tidy
         self._faults = faults_of(app)
         self._queues = [
             Queue(name, EVENTS, routing_key=pattern, durable=True, queue_arguments=dict(queue_arguments or {}))
@@ -69,8 +72,8 @@ class EventPublisher:
         with self._app.producer_pool.acquire(block=True, timeout=5) as producer:
             if time.monotonic() >= self._declared_until:
                 for queue in self._queues:
-                    _forget_bindings(producer.channel, queue.name)
-                    queue(producer.channel).declare()
+                    declare_anew(queue(producer.channel))
+                self._tidy(producer.channel)
                 self._declared_until = time.monotonic() + DECLARE_SECONDS
             for key, event in events:
                 producer.publish(
@@ -87,8 +90,10 @@ class EventPublisher:
                 )
 
 
-def _forget_bindings(channel: Any, queue: str) -> None:
+def declare_anew(queue: Queue) -> None:
+    """Declare a queue that is bound to a channel, and its binding, though this process may have done so before."""
     # Kombu's virtual transports remember in the process what they bound, and would not write it again after a flush.
-    state = getattr(channel, "state", None)
+    state = getattr(queue.channel, "state", None)
     if state is not None:
-        state.queue_bindings_delete(queue)
+        state.queue_bindings_delete(queue.name)
+    queue.declare()

@@ -16,7 +16,8 @@ from celery.worker.consumer import Consumer
 from kombu import Connection, Queue
 from kombu.transport import pyamqp
 
-from shared.broker.names import QUEUES
+from shared.broker.names import EVENTS, QUEUES
+from shared.broker.tail import LASTS_SECONDS, MOST_WAITING
 from shared.broker.transport import Report, Transport
 from shared.settings import Settings
 
@@ -90,6 +91,19 @@ class RabbitMQ(Transport):
             "broker_connection_timeout": seconds,
             "worker_consumer": "shared.broker.rabbitmq:SteadyConsumer",
         }
+
+    def tail_queue(self, name: str, pattern: str) -> Queue:
+        """Return a queue that its connection takes along, and that ends by itself should nobody consume from it."""
+        return Queue(
+            name,
+            EVENTS,
+            routing_key=pattern,
+            durable=False,
+            exclusive=True,
+            auto_delete=True,
+            expires=LASTS_SECONDS,
+            max_length=MOST_WAITING,
+        )
 
     def look(self, app: Celery, _settings: Settings) -> Report:
         """Ask the broker for its version, and whether the queues are there and of the right kind."""

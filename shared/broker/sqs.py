@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from botocore.client import Config
 from botocore.exceptions import ClientError
 from celery import Celery
+from kombu import Queue
 from kombu.asynchronous.aws.sqs.connection import AsyncSQSConnection
 from kombu.log import get_logger
 from kombu.transport import SQS as sqs_transport  # noqa: N811 - a module
@@ -24,9 +25,18 @@ from shared.broker.events import Publisher
 from shared.broker.names import QUEUES
 from shared.broker.sns import NoPublisher, TopicPublisher, look_topic
 from shared.broker.transport import Report, Transport, visibility_seconds
+from shared.errors import NoTopics
 from shared.settings import Settings
 
 log = get_logger("customer_memory.sqs")
+
+SUBSCRIBE = """\
+SQS routes nothing by topic: where it is the broker, events go to the SNS topic of EVENTS_TOPIC_ARN. Subscribe a queue:
+  QUEUE=$(aws sqs create-queue --queue-name tail --query QueueUrl --output text)
+  aws sns subscribe --topic-arn "$EVENTS_TOPIC_ARN" --protocol sqs --notification-endpoint "$QUEUE_ARN" \\
+      --attributes RawMessageDelivery=true
+  aws sqs receive-message --queue-url "$QUEUE" --wait-time-seconds 20
+and delete both when you are done. The queue's policy must let the topic send: docs/how-to/subscribe-to-events.md"""
 
 DEAD = "dead"
 # A task comes back when its worker died, once each visibility timeout; its session has long been woken by the
@@ -168,6 +178,10 @@ class SQS(Transport):
         if settings.events_topic_arn is None:
             return NoPublisher()
         return TopicPublisher(access_of(settings, TOPIC_SECONDS), settings.events_topic_arn)
+
+    def tail_queue(self, _name: str, _pattern: str) -> Queue:
+        """Refuse: a queue of one's own, and its subscription, are made with rights that the service need not have."""
+        raise NoTopics(SUBSCRIBE)
 
     def look(self, app: Celery, settings: Settings) -> Report:
         """Ask for the queues and what is set on them, and for the topic."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from celery import Celery
+from kombu import Queue
 from kombu.transport import TRANSPORT_ALIASES
 
-from shared.broker.events import EventPublisher, Publisher
+from shared.broker.events import EventPublisher, Publisher, declare_anew
 from shared.settings import Settings
 
 # The longest turn, and time to spare; and never below what costs nothing.
@@ -57,6 +58,22 @@ class Transport:
     def publisher(self, app: Celery, settings: Settings) -> Publisher:
         """Return what publishes events."""
         return EventPublisher(app, settings.event_queues, self.event_queue_arguments)
+
+    def tail_queue(self, name: str, pattern: str) -> Queue:
+        """Return a queue, not yet declared, for one who only looks on: see `shared.broker.tail`.
+
+        Raises:
+            NoTopics: this kind of broker cannot; the text says what to do instead.
+
+        """
+        raise NotImplementedError
+
+    def keep_tail(self, queue: Queue) -> None:
+        """Declare such a queue, or say that its listener is still there."""
+        declare_anew(queue)
+
+    def drop_tail(self, _queue: Queue) -> None:
+        """Take such a queue away, where it does not go with its connection."""
 
     def look(self, app: Celery, settings: Settings) -> Report:
         """Ask the broker how it is. Raises whatever the transport raises when it cannot be reached."""

@@ -15,7 +15,7 @@ from pydantic import Field
 from shared.callbacks.signing import new_secret
 from shared.errors import NoSecretKey, StoreUnavailable
 from shared.models import Model
-from shared.sealing import Sealer
+from shared.sealing import KeptSecret, Sealer, with_newest
 from shared.storage.contract import Store
 
 TRIES: Final = 8
@@ -23,18 +23,6 @@ FRESH_SECONDS: Final = 3.0
 MOST_STOPPED: Final = 1_000
 MOST_CACHED: Final = 10_000
 OVERLAP: Final = timedelta(hours=24)
-
-
-class KeptSecret(Model):
-    """A secret, sealed; it signs until `valid_until`, or for good."""
-
-    sealed: str = Field(repr=False)
-    created_at: datetime
-    valid_until: datetime | None = None
-
-    def valid_at(self, now: datetime) -> bool:
-        """Return whether it signs."""
-        return self.valid_until is None or now < self.valid_until
 
 
 class Account(Model):
@@ -46,11 +34,7 @@ class Account(Model):
 
     def with_secret(self, secret: KeptSecret, overlap: timedelta) -> Account:
         """Return it with a new secret; the one before is valid for so long still."""
-        before = [each for each in self.secrets[:1] if each.valid_at(secret.created_at)]
-        until = secret.created_at + overlap
-        return self.model_copy(
-            update={"secrets": (secret, *(each.model_copy(update={"valid_until": until}) for each in before))}
-        )
+        return self.model_copy(update={"secrets": with_newest(self.secrets, secret, overlap)})
 
     def with_stopped(self, endpoint: str, now: datetime) -> Account:
         """Return it with an endpoint that answered 410; of very many the first are forgotten."""
@@ -117,11 +101,8 @@ class Accounts:
         sealer = self._sealing()
 
         def anew(account: Account) -> Account:
-            sealed = [
-                each.model_copy(update={"sealed": sealer.seal(tenant, sealer.open(tenant, each.sealed))})
-                for each in account.secrets
-            ]
-            return account.model_copy(update={"secrets": tuple(sealed)})
+            sealed = tuple(each.resealed(sealer, tenant) for each in account.secrets)
+            return account.model_copy(update={"secrets": sealed})
 
         return len((await self.change(tenant, anew)).secrets)
 

@@ -1,9 +1,10 @@
-"""A delivery: one result on its way to one address, what was tried, and what becomes of it. Pure; the store keeps it.
+"""A delivery: one result on its way to one place, what was tried, and what becomes of it. Pure; the store keeps it.
 
 pending ──2xx──▶ delivered
    │  ▲
-   │  └── replayed, from either end
-   └──▶ dead: ten attempts failed, the receiver said 410, there is nowhere to send it, or it grew too old
+   │  └── replayed, from any end
+   ├──▶ dead: its attempts failed, the receiver said 410, there is nowhere to send it, or it grew too old
+   └──▶ withheld: a reply that is not posted to its platform any more, for a person has the conversation
 """
 
 from __future__ import annotations
@@ -13,14 +14,12 @@ from typing import Final, Self
 
 from pydantic import Field
 
-from shared.callbacks.schedule import Random, wait_after
+from shared.callbacks.schedule import CALLBACKS, REPLIES, Random, Schedule, wait_after
 from shared.models import Model
 from shared.storage.deliveries import DeliveryFacts, DeliveryStatus, KeptDelivery
-from shared.storage.types import OF_TENANT, OutboxRow
+from shared.storage.types import OF_TENANT, OutboxRow, hook_of
 
 ATTEMPTS_TOLD: Final = 20
-# Longer than the schedule with its jitter, and the rests of a circuit; Retry-After may stretch it no further.
-OLDEST: Final = timedelta(days=4)
 
 
 class Attempt(Model):
@@ -33,13 +32,20 @@ class Attempt(Model):
 
 
 class Delivery(Model):
-    """A delivery as kept, beside its request. `url` None: the tenant's address, as it is by then."""
+    """A delivery as kept, beside its request.
+
+    `hook_id`: it is posted to the platform of this hook; else to `url`, or to the tenant's address, as it is by then.
+    """
 
     request_id: str
     session_id: str
     type: str
     at: datetime = Field(description="when the request ended")
     url: str | None = None
+    hook_id: str | None = None
+    after: str | None = Field(None, description="the request whose reply goes before it into the conversation")
+    done: tuple[str, ...] = Field((), description="the steps that the platform took: reply, hand-off, note")
+    doubt: str | None = Field(None, description="the step that it may have taken, for all that is known")
     status: DeliveryStatus = "pending"
     created_at: datetime
     began_at: datetime = Field(description="when it began, or was last replayed")
@@ -53,12 +59,15 @@ class Delivery(Model):
     @classmethod
     def begun(cls, row: OutboxRow, now: datetime) -> Self:
         """Return the delivery of a row that says where it is posted."""
+        hook = hook_of(row.callback)
         return cls(
             request_id=str(row.request_id),
             session_id=row.session_id,
             type=row.type,
             at=row.at,
-            url=None if row.callback == OF_TENANT else row.callback,
+            url=None if hook or row.callback == OF_TENANT else row.callback,
+            hook_id=hook,
+            after=row.after,
             created_at=now,
             began_at=now,
             due_at=now,
@@ -81,9 +90,19 @@ class Delivery(Model):
         return DeliveryFacts(self.status, self.created_at, due)
 
     @property
+    def schedule(self) -> Schedule:
+        """When it is tried."""
+        return CALLBACKS if self.hook_id is None else REPLIES
+
+    @property
     def too_old_at(self) -> datetime:
         """When it is given up, however few attempts were made."""
-        return self.began_at + OLDEST
+        return self.began_at + self.schedule.oldest
+
+    @property
+    def too_old(self) -> str:
+        """Why it is given up then, in words."""
+        return self.schedule.too_old
 
     def waits(self, now: datetime) -> bool:
         """Return whether there is nothing to do for it now: it has ended, is not due, or another is at it."""
@@ -95,6 +114,18 @@ class Delivery(Model):
         """Return it as it is while somebody makes an attempt; `holder` is a name nobody else has."""
         return self.model_copy(update={"leased_until": now + timedelta(seconds=seconds), "holder": holder})
 
+    def taking(self, step: str, now: datetime, seconds: float) -> Self:
+        """Return it as it is just before a step: from then on the platform may have taken it."""
+        return self.model_copy(update={"doubt": step, "leased_until": now + timedelta(seconds=seconds)})
+
+    def took(self, step: str) -> Self:
+        """Return it after a step that the platform took."""
+        return self.model_copy(update={"done": (*self.done, step), "doubt": None})
+
+    def refused(self) -> Self:
+        """Return it after a step that the platform surely did not take."""
+        return self.model_copy(update={"doubt": None})
+
     def postponed(self, now: datetime, seconds: float) -> Self:
         """Return it as due later, with no attempt made."""
         return self.model_copy(update={"due_at": now + timedelta(seconds=seconds), "leased_until": None})
@@ -105,7 +136,7 @@ class Delivery(Model):
         after = self.model_copy(update={"tries": self.tries + 1, "attempts": told})
         if attempt.error is None:
             return after.ended("delivered", None)
-        wait = wait_after(after.tries, asked, random)
+        wait = wait_after(after.tries, asked, random, self.schedule)
         if wait is None:
             return after.given_up(f"{after.tries} attempts failed; the last: {attempt.error}")
         return after.postponed(now, wait)
@@ -115,8 +146,20 @@ class Delivery(Model):
         return self.ended("dead", reason)
 
     def replayed(self, now: datetime) -> Self:
-        """Return it as begun anew, with the same id, and what was tried so far."""
-        anew = {"status": "pending", "began_at": now, "due_at": now, "leased_until": None, "tries": 0, "reason": None}
+        """Return it as begun anew, with the same id, and what was tried so far.
+
+        Of one that was given up half-way only the rest is done; one that was delivered is posted once more, whole.
+        """
+        done = () if self.status == "delivered" else self.done
+        anew = {
+            "done": done,
+            "status": "pending",
+            "began_at": now,
+            "due_at": now,
+            "leased_until": None,
+            "tries": 0,
+            "reason": None,
+        }
         return self.model_copy(update=anew)
 
     def ended(self, status: DeliveryStatus, reason: str | None) -> Self:

@@ -1,7 +1,7 @@
-"""One attempt: a POST to the addresses that were checked, and to no other.
+"""One call: to the addresses that were checked, and to no other.
 
-No redirect is followed, no proxy of the environment asked, no cookie kept, and of the answer no more than its status
-and Retry-After is used. The connection is this attempt's own.
+No redirect is followed, no proxy of the environment asked, no cookie kept. Of the answer to a callback no more than its
+status and Retry-After is used; of a platform's, what its adapter looks for. The connection is this call's own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -35,15 +35,18 @@ REDIRECTED: Final = "answered with a redirect; callbacks follow none: name the a
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of an attempt: the status where one came, what went wrong in words, and how long it took.
+    """What came of a call: the status where one came, what went wrong in words, and how long it took.
 
-    `retry_after`: the seconds the receiver asked for.
+    `retry_after`: the seconds the receiver asked for. `body`: what it said, where that was to be kept; None: it was
+    longer. `headers`: by their names in lower case.
     """
 
     status: int | None
     error: str | None
     seconds: float
     retry_after: float | None = None
+    body: bytes | None = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def delivered(self) -> bool:
@@ -67,23 +70,28 @@ class Sender:
 
     async def post(self, url: str, headers: Mapping[str, str], body: str) -> Answer:
         """Make one attempt; return what came of it, whatever that is."""
+        return await self.call("POST", url, headers, body)
+
+    async def call(self, method: str, url: str, headers: Mapping[str, str], body: str | None, keep: int = 0) -> Answer:
+        """Make one call; return what came of it, whatever that is, with so many bytes of what was said at most."""
         started = time.monotonic()
-        status: int | None = None
-        asked: float | None = None
+        answer = Answer(None, None, 0.0)
         try:
             async with asyncio.timeout(self._seconds):
                 pinned = await self._guard.pin(url)
-                status, asked = await self._ask(pinned, headers, body)
-            error = _refusal(status)
+                answer = await self._ask(method, pinned, headers, body, keep)
+            error = answer.error
         except (BadTarget, NotFound) as problem:
             error = str(problem)
         except TimeoutError:
             error = f"did not answer in {self._seconds:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as problem:
             error = _words(problem)
-        return Answer(status, error, time.monotonic() - started, asked)
+        return replace(answer, error=error, seconds=time.monotonic() - started)
 
-    async def _ask(self, pinned: Pinned, headers: Mapping[str, str], body: str) -> tuple[int, float | None]:
+    async def _ask(
+        self, method: str, pinned: Pinned, headers: Mapping[str, str], body: str | None, keep: int
+    ) -> Answer:
         connector = aiohttp.TCPConnector(
             resolver=_Resolved(pinned),
             ssl=self._trust,
@@ -98,10 +106,14 @@ class Sender:
             trust_env=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         ) as session:
-            url = URL(pinned.target.url, encoded=True)
-            async with session.post(url, data=body.encode(), headers=headers, allow_redirects=False) as response:
-                await _let_finish(response)
-                return response.status, retry_after(response.headers.get("Retry-After"), self._clock())
+            # Else a PUT whose connection breaks is sent again at once, though the first may have been heard.
+            session._retry_connection = False  # noqa: SLF001 - there is no other way to say so
+            url, sent = URL(pinned.target.url, encoded=True), None if body is None else body.encode()
+            async with session.request(method, url, data=sent, headers=headers, allow_redirects=False) as response:
+                said = await _read(response, keep) if keep else await _let_finish(response)
+                asked = retry_after(response.headers.get("Retry-After"), self._clock())
+                told = {name.lower(): value for name, value in response.headers.items()} if keep else {}
+                return Answer(response.status, _refusal(response.status), 0.0, asked, said, told)
 
     def _socket(self, info: Any) -> socket.socket:
         """Make the socket of a connection: the last gate, through which every one of them passes."""
@@ -140,11 +152,23 @@ class _Resolved(AbstractResolver):
         """Close nothing."""
 
 
-async def _let_finish(response: aiohttp.ClientResponse) -> None:
+async def _let_finish(response: aiohttp.ClientResponse) -> bytes:
     """Read a short answer to its end, so that nobody's handler is cut off; what it says is not looked at."""
     with suppress(aiohttp.ClientError, OSError):
         async with asyncio.timeout(READ_SECONDS):
             await response.content.read(MOST_READ)
+    return b""
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
+    """Return what an answer says; None where that is longer than so many bytes."""
+    said = bytearray()
+    while len(said) <= most:
+        piece = await response.content.read(most + 1 - len(said))
+        if not piece:
+            return bytes(said)
+        said += piece
+    return None
 
 
 def _refusal(status: int) -> str | None:

@@ -82,13 +82,13 @@ def assemble(draft: Draft, counter: TokenCounter) -> Context:
         made = squeeze(made, draft, room, cost, others, meter)
     left = room.rest - made.frame.tokens - made.window.tokens
     late = _late(draft, made, room, left - cost, others, meter)
-    last = newest.fit(left - late.tokens, meter)
+    last, said = newest.fit(left - late.tokens, meter)
 
     before = [Turn("user", text) for text in made.frame.texts] + made.window.turns
-    after = [Turn("user", text) for text in [*late.texts, last.text]]
+    after = [Turn("user", text) for text in [*late.texts, *said]]
     parts = [system_part, *_accounts(draft, made, late), account("newest", last)]
     tokens = sum(part.tokens for part in parts)
-    again = _comes_again(newest, last, late, made) and cost <= room.of_one_message
+    again = _comes_again(newest, last, late, made) and newest.longest(meter) <= room.of_one_message
     cached = tokens if again else tokens - late.tokens - last.tokens
     if (
         draft.cache_ttl == "off"
@@ -96,9 +96,9 @@ def assemble(draft: Draft, counter: TokenCounter) -> Context:
         or not _cacheable(system, made, last.text if again else "", meter)
     ):
         cached = 0
-    messages = merge([*before, *after], (len(before) + again) if cached else 0, draft.cache_ttl)
+    messages = merge([*before, *after], (len(before) + again * len(said)) if cached else 0, draft.cache_ttl)
     receipt = make_receipt(Account(draft, meter, made, parts, tokens, cached), system, messages)
-    lesson = lesson_of(system, [*made.frame.texts, *late.texts, last.text], made.window.chosen, meter)
+    lesson = lesson_of(system, [*made.frame.texts, *late.texts, *said], made.window.chosen, meter)
     return Context(system, messages, draft.budget.reserve, tokens, receipt, made.pin, lesson, newest.counted)
 
 

@@ -49,6 +49,15 @@ class Recalled:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What a customer said that is not stored yet. `id`: its request's."""
+
+    id: str
+    text: str
+    attachments: Sequence[Attachment] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """Everything a turn needs to assemble its context."""
 
@@ -66,6 +75,8 @@ class Draft:
     """The request id of the newest message."""
     newest_attachments: Sequence[Attachment] = field(default=(), kw_only=True)
     """The files that came with it."""
+    earlier: Sequence[Said] = field(default=(), kw_only=True)
+    """What they said just before it, oldest first, which is answered with it: of a burst, all but the last."""
     model: str
     budget: TokenBudget
     spare_budget: TokenBudget | None = field(default=None, kw_only=True)
@@ -107,8 +118,8 @@ class Context:
     """What the next turn begins with."""
     lesson: Lesson
     """What Claude's usage of it will teach."""
-    newest: Counted
-    """What the newest message was found to be, whole: it is stored with it."""
+    newest: tuple[Counted, ...]
+    """What the newest message was found to be, whole; of a burst, each of them: it is stored with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from shared.context.calibration import Correction
 from shared.context.pin import Pin
-from shared.context.sources import Draft, Recalled
-from shared.models import AgentInstructions, Attachment, MemoryEntry, Message, Session, TokenBudget
+from shared.context.sources import Draft, Recalled, Said
+from shared.models import AgentInstructions, Attachment, ChatRequest, MemoryEntry, Message, Session, TokenBudget
 from shared.remembering.recaller import Wanted
 from shared.settings import Settings
 from shared.storage.records import readable
@@ -35,15 +35,19 @@ class Known:
     recalled: Sequence[Recalled] = ()
     now: datetime | None = None
     """When the turn is: entries that hold no more are left out. None: all were chosen before."""
+    earlier: Sequence[Said] = ()
+    """What was said just before the newest message, and is answered with it."""
 
     @classmethod
     def of(cls, claim: Claim, recalled: Sequence[Recalled] = ()) -> Known:
         """Return what a claim read, and what was recalled for it."""
+        *earlier, last = map(said_in, claim.requests)
         return cls(
             session=claim.session,
-            newest=claim.request.message,
-            newest_id=claim.request.id,
-            attachments=claim.request.attachments,
+            newest=last.text,
+            newest_id=last.id,
+            attachments=last.attachments,
+            earlier=earlier,
             history=claim.history,
             history_complete=claim.history_complete,
             memory=claim.memory,
@@ -54,6 +58,11 @@ class Known:
             recalled=recalled,
             now=claim.now,
         )
+
+
+def said_in(request: ChatRequest) -> Said:
+    """Return what a request's customer said."""
+    return Said(request.id, request.message, request.attachments)
 
 
 def default_budget(settings: Settings) -> TokenBudget:
@@ -68,7 +77,7 @@ def wanted_of(known: Known, settings: Settings, mark: IndexMark | None = None, *
     return Wanted(
         customer_id=session.customer_id,
         session_id=session.id,
-        text=known.newest,
+        text="\n".join([*(said.text for said in known.earlier), known.newest]),
         now=known.now or session.last_message_at or session.created_at,
         tokens=int(budget.available * settings.recall_share),
         mark=mark,
@@ -91,6 +100,7 @@ def make_draft(
         newest=known.newest,
         newest_id=known.newest_id,
         newest_attachments=known.attachments,
+        earlier=known.earlier,
         model=model,
         budget=session.token_budget or default_budget(settings),
         spare_budget=default_budget(settings),

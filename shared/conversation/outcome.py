@@ -9,7 +9,7 @@ from shared.context.assembly import Context, render
 from shared.context.counted import Counted, look_at
 from shared.context.tokens import TokenCounter
 from shared.ids import Ids
-from shared.models import Failure, Message, Result
+from shared.models import ChatRequest, Failure, Message, Result
 from shared.prompt import Reply
 from shared.storage.types import Claim, Outcome
 
@@ -49,8 +49,13 @@ def succeeded(claim: Claim, context: Context, reply: Reply, makers: Makers, *, s
         stop_reason=reply.stop_reason,
         simulated=simulated,
     )
+    user, *more = (
+        _asked(request).model_copy(update=_counts(found))
+        for request, found in zip(claim.requests, context.newest, strict=True)
+    )
     return Outcome(
-        user=_asked(claim).model_copy(update=_counts(context.newest)),
+        user=user,
+        more=tuple(more),
         reply=_counted(message, makers),
         result=result,
         receipt=context.receipt,
@@ -61,25 +66,27 @@ def succeeded(claim: Claim, context: Context, reply: Reply, makers: Makers, *, s
 
 
 def failed(claim: Claim, failure: Failure, makers: Makers, context: Context | None, *, asked: bool) -> Outcome:
-    """Return the outcome of a request that failed; its message is kept, and marked unanswered.
+    """Return the outcome of requests that failed; their messages are kept, and marked unanswered.
 
     `context`: what Claude was asked, if it was. Its pin is not kept: the next turn begins as the one before.
     """
-    user = _asked(claim, unanswered=True)
+    asked_for = [_asked(request, unanswered=True) for request in claim.requests]
     if context is None:
-        return Outcome(user=_counted(user, makers), failure=failure, asked=asked)
-    user = user.model_copy(update=_counts(context.newest))
-    return Outcome(user=user, failure=failure, receipt=context.receipt, asked=asked)
+        user, *more = (_counted(message, makers) for message in asked_for)
+        return Outcome(user=user, more=tuple(more), failure=failure, asked=asked)
+    counted = zip(asked_for, context.newest, strict=True)
+    user, *more = (message.model_copy(update=_counts(found)) for message, found in counted)
+    return Outcome(user=user, more=tuple(more), failure=failure, receipt=context.receipt, asked=asked)
 
 
-def _asked(claim: Claim, *, unanswered: bool = False) -> Message:
+def _asked(request: ChatRequest, *, unanswered: bool = False) -> Message:
     return Message(
-        id=f"msg_{claim.request.id[6:]}",
+        id=f"msg_{request.id[6:]}",
         role="user",
-        content=claim.request.message,
-        attachments=claim.request.attachments,
-        at=claim.request.accepted_at,
-        request_id=claim.request.id,
+        content=request.message,
+        attachments=request.attachments,
+        at=request.accepted_at,
+        request_id=request.id,
         unanswered=unanswered,
     )
 

@@ -10,11 +10,11 @@ from shared.context.calibration import UNLEARNED, correction_of
 from shared.context.pin import Pin
 from shared.context.sources import Draft
 from shared.context.tokens import TokenCounter
-from shared.conversation.drafting import Known, default_budget, make_draft, wanted_of
+from shared.conversation.drafting import Known, default_budget, make_draft, said_in, wanted_of
 from shared.conversation.instructions import in_force
 from shared.conversation.learning import readable_calibrations
 from shared.errors import ContextGone, UnknownRequest
-from shared.models import AgentInstructions, MemoryEntry, Message, Receipt, Session
+from shared.models import AgentInstructions, ChatRequest, MemoryEntry, Message, Receipt, Session
 from shared.remembering.recaller import Recaller
 from shared.settings import Settings
 from shared.storage.contract import Store, TenantStore
@@ -79,7 +79,7 @@ class Preview:
         return make_draft(known, instructions, self.settings, model, correction)
 
     async def sent(self, request_id: str) -> tuple[Receipt, Draft]:
-        """Return a request's receipt, and what there is of its parts today.
+        """Return a request's receipt, and what there is of its parts today; one of a burst has that of its first.
 
         Raises:
             UnknownRequest: there is none, or Claude was not asked.
@@ -87,6 +87,8 @@ class Preview:
 
         """
         record = await self.own.request(request_id)
+        if record.answered_with is not None:
+            record = await self.own.request(record.answered_with)
         receipt = record.receipt
         if receipt is None:
             raise UnknownRequest("The request has no receipt: it waits, or it failed before Claude was asked.")
@@ -95,6 +97,7 @@ class Preview:
             raise ContextGone
         session = await self.own.session(record.session_id)
         named = next((part.included for part in receipt.parts if part.name == "recall"), [])
+        *earlier, last = [said_in(each) for each in (record, *await self._requests(record.burst))]
         page, memory, instructions, summaries, digests, recalled = await asyncio.gather(
             self.own.messages(record.session_id, self.settings.context_messages + 1, pin.start - 1),
             self._memory(record.customer_id, self.settings.memory_max_entries),
@@ -108,9 +111,10 @@ class Preview:
             raise ContextGone
         known = Known(
             session=session,
-            newest=record.message,
-            newest_id=record.id,
-            attachments=record.attachments,
+            newest=last.text,
+            newest_id=last.id,
+            attachments=last.attachments,
+            earlier=earlier,
             history=[each for each in page.items if each.seq < asked],
             history_complete=pin.start == 1,
             memory=memory,
@@ -120,6 +124,9 @@ class Preview:
             recalled=recalled,
         )
         return receipt, make_draft(known, instructions, self.settings, receipt.model, UNLEARNED)
+
+    async def _requests(self, ids: Sequence[str]) -> Sequence[ChatRequest]:
+        return await asyncio.gather(*map(self.own.request, ids))
 
     async def _memory(self, customer_id: str, most: int) -> Sequence[MemoryEntry]:
         if most == 0:

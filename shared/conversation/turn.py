@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import structlog
 
@@ -42,6 +43,7 @@ Answer = TypeVar("Answer")
 Queue = Literal["chat", "quarantine"]
 
 AGAIN_SECONDS = 0.5
+SOON_MS = 60_000
 
 # Why there was nothing to run here, and the queue it should be asked for in.
 NEXT: dict[str, Queue] = {"quarantine": "quarantine", "ordinary": "chat"}
@@ -51,13 +53,24 @@ POISON = Failure(
     detail="The request ended the process that ran it, each time, alone in quarantine; it is not tried again.",
 )
 
+TAKEN_OVER = Failure(
+    type="taken-over",
+    detail="A person has taken the conversation over; the message was kept, and the agent did not answer it.",
+)
+# How often a reply was written in vain, because a person took over meanwhile.
+WASTED: Final = "takeover.wasted"
+
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """What became of a try to advance a session; `next` says which queue should be woken for it again, if any."""
+    """What became of a try to advance a session; `next` says which queue should be woken for it again, if any.
+
+    `due_in`: its first request waits, and is due in so many seconds, soon enough to think of it.
+    """
 
     outcome: str
     next: Queue | None = None
+    due_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,8 @@ class TurnRunner:
         read = default_budget(self._settings).available
         claim = await store.claim(ref, self._parts.ids.ulid(), read, quarantine=quarantine)
         if isinstance(claim, NotClaimed):
-            return Advanced(claim.reason, NEXT.get(claim.reason))
+            soon = claim.reason == "parked" and claim.due_in_ms <= SOON_MS
+            return Advanced(claim.reason, NEXT.get(claim.reason), claim.due_in_ms / 1000 if soon else None)
         with structlog.contextvars.bound_contextvars(
             tenant=ref.tenant, session=ref.session_id, request=claim.request.id, token=claim.token.number
         ):
@@ -126,6 +140,8 @@ class TurnRunner:
 
     async def _answer(self, turn: Turn) -> Advanced:
         claim = turn.claim
+        if claim.session.handler == "human":
+            return await self._fail(turn, TAKEN_OVER)
         if claim.condemned:
             return await self._fail(turn, POISON)
         if turn.seconds_left() <= 0:
@@ -202,10 +218,20 @@ class TurnRunner:
 
     async def _commit(self, turn: Turn, outcome: Outcome, word: str) -> Advanced:
         done = await turn.insist(lambda: turn.store.commit(turn.claim, outcome))
+        if done.verdict == "taken":
+            return await self._taken_over(turn)
         if done.verdict != "committed":
             return Advanced(done.verdict)
         await self._parts.announcer.announce(done.rows)
         return Advanced(word, "chat" if done.more else None)
+
+    async def _taken_over(self, turn: Turn) -> Advanced:
+        """End a turn whose reply comes too late: a person has the conversation. What Claude wrote is thrown away."""
+        ended = await self._fail(turn, TAKEN_OVER, asked=True)
+        if ended.outcome == TAKEN_OVER.type:
+            with suppress(StoreError):  # nobody waits for a count
+                await turn.store.count(WASTED)
+        return ended
 
     def _deadline(self, why: str) -> Failure:
         minutes = self._settings.request_deadline_minutes

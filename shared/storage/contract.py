@@ -17,6 +17,7 @@ from shared.ids import SessionRef
 from shared.models import AgentInstructions, ChatRequest, MemoryEntry, Message, Scope, Session
 from shared.storage.access import AccessKeys
 from shared.storage.deliveries import Deliveries, DueDeliveries
+from shared.storage.hooks import AllHooks, HookRecords
 from shared.storage.types import (
     NO_FACTS,
     Calibrated,
@@ -61,7 +62,13 @@ class Turns(Protocol):
         """
 
     async def claim(self, ref: SessionRef, nonce: str, read_tokens: int, *, quarantine: bool) -> Claim | NotClaimed:
-        """Take the session's lease and lowest open ticket together, if it has work that is due and no live lease."""
+        """Take the session's lease and lowest open ticket together, if it has work that is due and no live lease.
+
+        A request with `coalesce_ms` is due so long after the last one of its burst: of those behind it in the inbox
+        that have it too, with nothing between, within `BURST_MOST` and `BURST_BYTES`. `BURST_WINDOWS` times its own
+        `coalesce_ms`, or half the time to its deadline, after it was accepted, it is due in any case. The first claim
+        fixes the burst: it is claimed, parked and committed as one.
+        """
 
     async def renew(self, claim: Claim) -> bool | None:
         """Extend the lease; return whether anyone listens to the reply, None when the claim is no longer current."""
@@ -70,7 +77,11 @@ class Turns(Protocol):
         """Let the session sleep for `due_in_ms`; return False when the claim is no longer current."""
 
     async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
-        """End the turn: messages, result, receipt, counters, outbox and release, all or nothing."""
+        """End the turn: messages, result, receipt, counters, outbox and release, all or nothing.
+
+        Each request of a burst gets the result and a row of its own; the receipt stays with the first, and only the
+        first row leads to a hook.
+        """
 
     async def append_delta(self, claim: Claim, offset: int, text: str) -> int:
         """Buffer a piece of the reply at `offset` (bytes of UTF-8); return the offset after it, or where it stands."""
@@ -94,16 +105,20 @@ class Sessions(Protocol):
     async def session(self, session_id: str) -> Session:
         """Return the session. Raises UnknownSession."""
 
+    async def bound_session(self, customer_id: str, conversation_id: str) -> Session | None:
+        """Return the session that the customer's conversation is bound to, over or not; None where there is none."""
+
     async def sessions(self, customer_id: str, limit: int, cursor: str | None) -> Page[Session]:
         """Return the customer's sessions, newest first."""
 
     async def messages(self, session_id: str, limit: int, after: int) -> Page[Message]:
         """Return messages with a `seq` above `after`, oldest first. Raises UnknownSession."""
 
-    async def record(self, session_id: str, message: Message, *, backdated: bool) -> Message:
+    async def record(self, session_id: str, message: Message, *, backdated: bool, once: str | None = None) -> Message:
         """Add a message without asking for a reply; it takes its turn, with `seq` 0 until it stands.
 
-        `backdated`: it is history, brings its own time, and is refused by a closed session only.
+        `backdated`: it is history, brings its own time, and is refused by a closed session only. `once`: a name under
+        which the session takes one message in 24 hours; asked again with it, nothing is added.
 
         Raises:
             UnknownSession, SessionClosed, SessionExpired, SessionBusy
@@ -264,14 +279,14 @@ class Counters(Protocol):
 
 
 class TenantStore(
-    Turns, Sessions, Memories, Summaries, RecallIndex, Customers, Batches, Deliveries, Counters, Protocol
+    Turns, Sessions, Memories, Summaries, RecallIndex, Customers, Batches, Deliveries, HookRecords, Counters, Protocol
 ):
     """All records of one tenant, and no other's."""
 
     tenant: str
 
 
-class Store(DueDeliveries, Protocol):
+class Store(DueDeliveries, AllHooks, Protocol):
     """The deployment's store."""
 
     async def __aenter__(self) -> Self:

@@ -12,8 +12,8 @@ from typing import Final, Literal, Protocol, Self
 from shared.ids import bucket_in
 from shared.storage.types import Page
 
-DeliveryStatus = Literal["pending", "delivered", "dead"]
-STATUSES: Final[tuple[DeliveryStatus, ...]] = ("pending", "delivered", "dead")
+DeliveryStatus = Literal["pending", "delivered", "dead", "withheld"]
+STATUSES: Final[tuple[DeliveryStatus, ...]] = ("pending", "delivered", "dead", "withheld")
 
 
 @dataclass(frozen=True, slots=True)

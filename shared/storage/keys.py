@@ -6,7 +6,7 @@
     cm:t:acme:agent                       what belongs to a tenant
 
 The bucket in braces is the hash tag of a Redis Cluster: all keys of a customer share one slot, so one script may
-touch them. Scripts build the names below `cm:{7k}:` themselves (`lua/prelude.lua`).
+touch them. Scripts build the names below `cm:{7k}:` themselves (`lua/names.lua`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ ACCESS_KEYS = "cm:keys"
 BUCKETS = "cm:buckets"
 CALIBRATION = "cm:calibration"
 CALLBACKS = "cm:callbacks"
+HOOKS = "cm:{hooks}"
 RUNNING = "cm:batches:running"
 FLIGHTS = "cm:summaries:flights"
 FINISHED_CHANNEL = "cm:finished"
@@ -70,6 +71,21 @@ def counts_key(tenant: str) -> str:
 def deliveries_key(tenant: str, status: str) -> str:
     """Return the key of the list of a tenant's deliveries that stand so."""
     return f"cm:t:{tenant}:deliveries:{status}"
+
+
+def once_key(tenant: str, session_id: str, name: str) -> str:
+    """Return the name of what happens once in a session; the name it was given is not stored."""
+    return f"once:{hashlib.sha256(f'{tenant}/{session_id}/{name}'.encode()).hexdigest()}"
+
+
+def tenant_hooks_key(tenant: str) -> str:
+    """Return the key of the ids of a tenant's hooks; it lies in the slot of the hooks themselves."""
+    return f"{HOOKS}:t:{tenant}"
+
+
+def place_key(tenant: str, conversation_id: str) -> str:
+    """Return the key of where a conversation is kept; its id itself is not stored."""
+    return f"cm:t:{tenant}:place:{hashlib.sha256(conversation_id.encode()).hexdigest()}"
 
 
 def idempotency_key(tenant: str, key: str) -> str:

@@ -76,22 +76,25 @@ def request_fields(new: NewRequest) -> Fields:
             "metadata": dump(new.metadata),
             "keyed": 1 if new.keyed else None,
             "callback": new.callback,
+            "handoff": 1 if new.handoff else None,
+            "coalesce": new.coalesce_ms or None,
             "attachments": _told(new.attachments) if new.attachments else None,
         }
     )
 
 
-def outcome_fields(outcome: Outcome) -> Fields:
-    """Return what a turn's end writes into its request's record."""
-    result = outcome.result
-    return known(
-        {
-            "status": "succeeded" if result else "failed",
-            "result": result.model_dump_json() if result else None,
-            "failure": outcome.failure.model_dump_json() if outcome.failure else None,
-            "receipt": outcome.receipt.model_dump_json() if outcome.receipt else None,
-        }
-    )
+def outcome_fields(outcome: Outcome) -> tuple[Fields, Fields]:
+    """Return what a turn's end writes into the records of all its requests, and what besides into the first one's.
+
+    There is one copy of the reply: the other requests of a burst name the first one, in `with`.
+    """
+    result, failure, receipt = outcome.result, outcome.failure, outcome.receipt
+    every = {"status": "succeeded" if result else "failed", "failure": failure.model_dump_json() if failure else None}
+    of_first = {
+        "result": result.model_dump_json() if result else None,
+        "receipt": receipt.model_dump_json() if receipt else None,
+    }
+    return known(every), known(of_first)
 
 
 def message_text(message: Message) -> str:
@@ -129,6 +132,7 @@ def session(identifier: str, head: Mapping[str, Any], open_requests: int, now_ms
         customer_id=head["customer"],
         conversation_id=head.get("conversation"),
         status=derived_status(head["status"], over=over),
+        handler=head.get("handler", "agent"),
         title=head.get("title"),
         tags=json.loads(head.get("tags", "[]")),
         metadata=json.loads(head.get("metadata", "{}")),
@@ -156,6 +160,10 @@ def request(identifier: str, record: Mapping[str, Any]) -> ChatRequest:
         model=record.get("model"),
         metadata=json.loads(record.get("metadata", "{}")),
         callback=record.get("callback"),
+        handoff=bool(record.get("handoff")),
+        coalesce_ms=int(record.get("coalesce", 0)),
+        burst=tuple(record.get("members", "").split()),
+        answered_with=record.get("with"),
         attachments=_ATTACHMENTS.validate_json(record.get("attachments", "[]")),
         accepted_at=from_ms(int(record["accepted"])),
         deadline_at=from_ms(int(record["deadline"])),
@@ -264,6 +272,7 @@ def row(raw: str, bucket: str) -> OutboxRow:
         request_id=kept.get("request"),
         metadata=json.loads(kept.get("metadata") or "{}"),
         callback=kept.get("callback"),
+        after=kept.get("after"),
     )
 
 

@@ -13,6 +13,7 @@ from shared.models import (
     Attachment,
     ChatRequest,
     Failure,
+    Handler,
     MemoryEntry,
     Message,
     Metadata,
@@ -68,7 +69,19 @@ class NewSession:
     token_budget: TokenBudget | None = None
 
 
+# A burst has at most so many requests, and its messages together so many bytes of UTF-8. It waits for the next one at
+# most so many times as long as its first request asked for.
+BURST_MOST: Final = 10
+BURST_BYTES: Final = 400_000
+BURST_WINDOWS: Final = 5
+
 OF_TENANT: Final = "tenant"
+OF_HOOK: Final = "hook:"
+
+
+def hook_of(callback: str | None) -> str | None:
+    """Return the id of the hook through which a result is posted; None where it goes elsewhere, or nowhere."""
+    return callback.removeprefix(OF_HOOK) if callback is not None and callback.startswith(OF_HOOK) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +98,11 @@ class NewRequest:
     keyed: bool = False
     attachments: tuple[Attachment, ...] = ()
     callback: str | None = None
-    """Where its result is posted: an address, or OF_TENANT, the tenant's own as it is by then."""
+    """Where its result is posted: an address; OF_TENANT, the tenant's own as it is by then; a hook, see `hook_of`."""
+    handoff: bool = False
+    """Whether the agent may hand the conversation to a person."""
+    coalesce_ms: int = 0
+    """So long the next message is waited for, so that both are answered at once; 0: not at all. See `Turns.claim`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +218,13 @@ class Claim:
     """The tenant's, or NONE_SET, where the store can read them along; None: whoever needs them asks for them."""
     pinned_summary: KeptSummary | None = None
     """The version of the summary that the pin was written with, where it is kept and another one is there since."""
+    burst: tuple[ChatRequest, ...] = ()
+    """The requests behind it that the same reply answers. The first claim fixes them, later ones bring the same."""
+
+    @property
+    def requests(self) -> tuple[ChatRequest, ...]:
+        """All that the turn answers, in the order accepted."""
+        return (self.request, *self.burst)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +236,8 @@ class NotClaimed:
     """
 
     reason: Literal["gone", "busy", "idle", "parked", "quarantine", "ordinary"]
+    due_in_ms: int = field(default=0, compare=False)
+    """When parked: how long it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,11 +255,16 @@ class OutboxRow:
     metadata: Metadata = field(default_factory=dict)
     callback: str | None = None
     """Where it is posted besides; see `NewRequest.callback`."""
+    after: str | None = None
+    """Where that is a hook: the request of the same session whose result goes there before, if there was one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a turn ended: `user` is stored always; `reply` and `result` on success, else `failure`."""
+    """How a turn ended: `user` and `more` are stored always; `reply` and `result` on success, else `failure`.
+
+    `more`: the messages of the claim's burst, in order; all of its requests end the same.
+    """
 
     user: Message
     reply: Message | None = None
@@ -245,6 +276,17 @@ class Outcome:
     """Where the context was compacted, for the next turn; None leaves what is there."""
     pinned_summary: int = 0
     """The version of the summary that the pin builds on, which the next claim brings too; 0 for none."""
+    more: tuple[Message, ...] = ()
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All that is stored, in order."""
+        return (self.user, *self.more, self.reply) if self.reply else (self.user, *self.more)
+
+    @property
+    def handed_off(self) -> bool:
+        """Whether the agent handed the conversation to a person: from then on it is theirs."""
+        return self.result is not None and self.result.handoff is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,10 +294,11 @@ class Committed:
     """The answer to a commit.
 
     committed: done now, or by an earlier try of the same claim. stale: another claim holds the session since.
-    gone: the session was deleted. `more`: the session has another open ticket.
+    gone: the session was deleted. taken: a person has it, so a reply was refused; a failure is not. `more`: the session
+    has another open ticket.
     """
 
-    verdict: Literal["committed", "stale", "gone"]
+    verdict: Literal["committed", "stale", "gone", "taken"]
     rows: tuple[OutboxRow, ...] = ()
     more: bool = False
 
@@ -365,6 +408,7 @@ class SessionPatch:
     status: Literal["open", "closed"] | None = None
     title: str | None = None
     tags: Sequence[str] | None = None
+    handler: Handler | None = None
 
 
 @dataclass(frozen=True, slots=True)

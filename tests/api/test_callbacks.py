@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from cli.main import main
 from simulator.schema import Fault
 from tests.api.caller import Caller, as_object
 from tests.support.receiver import Posted, Receiver
+from tests.support.schemas import Schema
 from tests.support.stack import Stack
 from tests.support.waiting import wait_for
 
@@ -205,13 +207,30 @@ def test_another_tenant_sees_no_delivery(caller: Caller, stranger: Caller, recei
     assert as_object(stranger.http.get("/api/callbacks"))["secrets"] == []
 
 
-def test_the_document_tells_what_is_posted(caller: Caller) -> None:
+@pytest.mark.parametrize(
+    ("kind", "schema"),
+    [("chat.reply.completed", "ReplyCompletedCallback"), ("chat.reply.failed", "ReplyFailedCallback")],
+)
+def test_the_document_tells_what_is_posted(caller: Caller, kind: str, schema: str) -> None:
     document = as_object(caller.http.get("/openapi.json"))
-    posted = document["paths"]["/api/chat"]["post"]["callbacks"]["result"]["{$request.body#/callbackUrl}"]["post"]
+    posted = document["paths"]["/api/chat"]["post"]["callbacks"][kind]["{$request.body#/callbackUrl}"]["post"]
     assert {each["name"] for each in posted["parameters"]} == {"webhook-id", "webhook-timestamp", "webhook-signature"}
-    assert {"2XX", "410"} <= posted["responses"].keys()
-    assert "CallbackEvent" in document["components"]["schemas"]
-    assert document["webhooks"]["result"]["post"] == posted
+    assert posted["responses"].keys() == {"2XX", "410", "429", "default"}
+    assert posted["requestBody"]["content"]["application/cloudevents+json"]["schema"]["$ref"].endswith(f"/{schema}")
+    assert document["webhooks"][kind]["post"] == posted
+
+
+def test_what_is_posted_is_as_the_document_says(caller: Caller, receiver: Receiver) -> None:
+    document = as_object(caller.http.get("/openapi.json"))
+    new_secret(caller)
+    request = caller.begin("Hello", callbackUrl=receiver.url, metadata={"channel": "web"})
+    (heard,) = posted(receiver, request)
+    described = document["webhooks"]["chat.reply.completed"]["post"]
+    for parameter in described["parameters"]:
+        text = heard.headers[parameter["name"]]
+        Schema(document, parameter["schema"]).check(int(text) if parameter["schema"]["type"] == "integer" else text)
+    (body,) = described["requestBody"]["content"].values()
+    Schema(document, body["schema"]).check(json.loads(heard.body))
 
 
 def test_the_commands_do_the_same(stack: Stack, caller: Caller, receiver: Receiver) -> None:

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api.app import create_flask
 from api.problems import KINDS
 from api.services import ApiServices
 from tests.api.caller import Caller, as_object
+from tests.support.schemas import Schema, examples_in, references_in
 from tests.support.stack import Stack
 
 METHODS = ("get", "put", "post", "delete", "patch")
@@ -48,24 +50,30 @@ def parameters(operation: dict[str, Any], place: str) -> set[str]:
     return {each["name"] for each in operation.get("parameters", []) if each["in"] == place}
 
 
-def references(node: Any) -> list[str]:
-    """Return every `$ref` in the document."""
-    if isinstance(node, dict):
-        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
-        return own + [found for child in node.values() for found in references(child)]
-    return [found for child in node for found in references(child)] if isinstance(node, list) else []
-
-
 def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
     assert document["info"]["title"] == "Customer Memory"
     assert document["info"]["version"]
     assert "Replies are simulated" in document["info"]["description"]
-    for reference in references(document):
+    for reference in references_in(document):
         assert reference.startswith("#/components/schemas/")
         assert reference.rpartition("/")[2] in document["components"]["schemas"]
     names = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(names) == len(set(names))
+
+
+def test_it_is_valid_by_the_specification(document: dict[str, Any]) -> None:
+    problems = [f"{each.json_path}: {each.message}" for each in OpenAPIV31SpecValidator(document).iter_errors()]
+    assert problems == []
+
+
+def test_its_examples_are_as_their_schemas_say(document: dict[str, Any]) -> None:
+    examples = list(examples_in(document))
+    places = {place for place, _, _ in examples}
+    for needed in ("/paths/~api~chat/post/requestBody", "/webhooks/chat.reply.failed/post/requestBody"):
+        assert [place for place in places if needed.replace("~", "/") in place], needed
+    for _, schema, example in examples:
+        Schema(document, schema).check(example)
 
 
 def test_it_documents_every_route_of_the_api(document: dict[str, Any]) -> None:
@@ -101,7 +109,7 @@ def test_problems_are_described_as_problems(document: dict[str, Any]) -> None:
         list(response["content"])
         for _, _, operation in operations(document)
         for response in operation["responses"].values()
-        if any(reference.endswith("/ProblemDetails") for reference in references(response))
+        if any(reference.endswith("/ProblemDetails") for reference in references_in(response))
     ]
     assert described
     assert all(kinds == ["application/problem+json"] for kinds in described)
@@ -159,7 +167,8 @@ def test_the_page_refers_to_nothing_elsewhere(caller: Caller) -> None:
     assert not ADDRESS.search(response.text)
     found = [reference for reference in References(response.text).found if not reference.startswith("data:")]
     assert len(found) >= 3
-    assert all(reference.startswith("/docs/") for reference in found)
+    assert set(found) >= {"/openapi.json", "/asyncapi.json"}
+    assert all(reference.startswith("/docs/") for reference in set(found) - {"/openapi.json", "/asyncapi.json"})
 
 
 @pytest.mark.parametrize(

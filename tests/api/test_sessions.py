@@ -233,6 +233,14 @@ def test_a_deleted_session_is_gone_with_all_it_held(caller: Caller, server: Valk
     assert caller.ask("Hello", conversationId="ticket/7")["sessionId"] != session_id
 
 
+def test_a_person_takes_a_session_and_hands_it_back(caller: Caller) -> None:
+    session_id = caller.new_session()["id"]
+    taken = as_object(patch(caller, session_id, handler="human"))
+    assert (taken["handler"], caller.session(session_id)["handler"]) == ("human", "human")
+    assert as_object(patch(caller, session_id, handler="agent"))["handler"] == "agent"
+    assert_problem(patch(caller, session_id, handler="bot"), 400, "invalid-request", "/handler")
+
+
 def test_a_deleted_session_s_title_is_gone_too(caller: Caller, server: Valkey) -> None:
     canary, session_id = secrets.token_hex(8), caller.new_session()["id"]
     patch(caller, session_id, title=canary, tags=[canary])

@@ -89,6 +89,10 @@ class Running:
         """Start `customer-memory up` over the stand-ins of web, workers and simulator."""
         return self._start([sys.executable, "-m", "cli", "up"], cwd=self._standins, **env)
 
+    def demo(self) -> Process:
+        """Start `customer-memory demo`, over the real services."""
+        return self._start([sys.executable, "-m", "cli", "demo"])
+
     def run_record(self) -> RunRecord:
         """Return what `up` says of itself in run.json."""
         found = until("a run.json of a living process", RunDir(self.data).running)

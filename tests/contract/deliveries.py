@@ -129,10 +129,11 @@ class DeliveryContract:
         assert 3 <= pages <= 4
 
     async def test_they_are_listed_by_how_they_stand(self, desk: Desk) -> None:
-        first, second, third = [await begun(desk, f"cust-{number}") for number in range(3)]
+        first, second, third, fourth = [await begun(desk, f"cust-{number}") for number in range(4)]
         ended = DeliveryFacts("dead", from_ms(desk.clock.ms))
         assert await desk.own.put_delivery(first.request_id, "two", 1, ended)
         assert await desk.own.put_delivery(second.request_id, "two", 1, facts(desk, "delivered", None))
+        assert await desk.own.put_delivery(fourth.request_id, "two", 1, facts(desk, "withheld", None))
 
         async def listed(status: DeliveryStatus | None) -> set[str]:
             return {each.request_id for each in (await desk.own.deliveries(status, 10, None)).items}
@@ -140,7 +141,8 @@ class DeliveryContract:
         assert await listed("dead") == {first.request_id}
         assert await listed("delivered") == {second.request_id}
         assert await listed("pending") == {third.request_id}
-        assert await listed(None) == {each.request_id for each in (first, second, third)}
+        assert await listed("withheld") == {fourth.request_id}
+        assert await listed(None) == {each.request_id for each in (first, second, third, fourth)}
         assert await desk.own.put_delivery(first.request_id, "three", 2, facts(desk))
         assert await listed("dead") == set()
         assert await listed("pending") == {first.request_id, third.request_id}

@@ -29,6 +29,9 @@ LASTING = (
     "cm:summaries:flights",
     "cm:batches:running",
     ":callbacks",
+    "cm:{hooks}",
+    "cm:{hooks}:t:acme",
+    "cm:{hooks}:t:globex",
 )
 
 

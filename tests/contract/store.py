@@ -158,17 +158,19 @@ class Desk:
             model="claude-sonnet-4-6",
             stop_reason="end_turn",
         )
+        user, *more = (self.message(each.message, request_id=each.id) for each in claim.requests)
         return Outcome(
-            user=self.message(claim.request.message, request_id=claim.request.id),
+            user=user,
             reply=self.message(reply, role="assistant", request_id=claim.request.id),
             result=result,
             asked=True,
+            more=tuple(more),
         )
 
     def failed(self, claim: Claim, kind: str = "deadline") -> Outcome:
         """Return the outcome of a claim that failed."""
-        user = self.message(claim.request.message, request_id=claim.request.id, unanswered=True)
-        return Outcome(user=user, failure=Failure(type=kind, detail="it did not work"))
+        user, *more = (self.message(each.message, request_id=each.id, unanswered=True) for each in claim.requests)
+        return Outcome(user=user, failure=Failure(type=kind, detail="it did not work"), more=tuple(more))
 
     def message(self, content: str, **more: Any) -> Message:
         """Return a message."""

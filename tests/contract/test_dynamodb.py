@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.contract.batches import BatchContract
+from tests.contract.bursts import BurstContract
 from tests.contract.context import ContextContract
 from tests.contract.deliveries import DeliveryContract
 from tests.contract.dynamodb_desk import make_desk
 from tests.contract.entries import EntryContract
 from tests.contract.entry_races import EntryRaceContract
 from tests.contract.erasure import ErasureContract
+from tests.contract.handling import HandlingContract
+from tests.contract.hooks import HookContract
 from tests.contract.lost import LostAnswerContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
@@ -37,6 +40,14 @@ class TestTurns(TurnContract):
 
 class TestRecords(RecordContract):
     """Everything else."""
+
+
+class TestBursts(BurstContract):
+    """Messages that are answered at once."""
+
+
+class TestHandling(HandlingContract):
+    """Sessions that people take over, and what hooks need kept."""
 
 
 class TestLostAnswers(LostAnswerContract):
@@ -85,3 +96,7 @@ class TestForEver(ForEverContract):
 
 class TestDeliveries(DeliveryContract):
     """Callbacks."""
+
+
+class TestHooks(HookContract):
+    """Hooks."""

@@ -8,11 +8,14 @@ import fakeredis
 import pytest
 
 from tests.contract.batches import BatchContract
+from tests.contract.bursts import BurstContract
 from tests.contract.context import ContextContract
 from tests.contract.deliveries import DeliveryContract
 from tests.contract.entries import EntryContract
 from tests.contract.entry_races import EntryRaceContract
 from tests.contract.erasure import ErasureContract
+from tests.contract.handling import HandlingContract
+from tests.contract.hooks import HookContract
 from tests.contract.lost import LostAnswerContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
@@ -38,6 +41,14 @@ class TestTurns(TurnContract):
 
 class TestRecords(RecordContract):
     """Everything else."""
+
+
+class TestBursts(BurstContract):
+    """Messages that are answered at once."""
+
+
+class TestHandling(HandlingContract):
+    """Sessions that people take over, and what hooks need kept."""
 
 
 class TestLostAnswers(LostAnswerContract):
@@ -86,3 +97,7 @@ class TestForEver(ForEverContract):
 
 class TestDeliveries(DeliveryContract):
     """Callbacks."""
+
+
+class TestHooks(HookContract):
+    """Hooks."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 from redis.asyncio import Redis
 
+from shared.storage.redis import store
 from tests.contract.batches import BatchContract
+from tests.contract.bursts import BurstContract
 from tests.contract.context import ContextContract
 from tests.contract.deliveries import DeliveryContract
 from tests.contract.entries import EntryContract
 from tests.contract.entry_races import EntryRaceContract
 from tests.contract.erasure import ErasureContract
+from tests.contract.handling import HandlingContract
+from tests.contract.hooks import HookContract
 from tests.contract.lost import LostAnswerContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
@@ -40,6 +46,14 @@ class TestTurns(TurnContract):
 
 class TestRecords(RecordContract):
     """Everything else."""
+
+
+class TestBursts(BurstContract):
+    """Messages that are answered at once."""
+
+
+class TestHandling(HandlingContract):
+    """Sessions that people take over, and what hooks need kept."""
 
 
 class TestLostAnswers(LostAnswerContract):
@@ -88,3 +102,18 @@ class TestForEver(ForEverContract):
 
 class TestDeliveries(DeliveryContract):
     """Callbacks."""
+
+
+class TestHooks(HookContract):
+    """Hooks."""
+
+
+async def test_a_subscription_that_hears_nothing_is_kept_while_the_server_answers(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("QUIET_SECONDS", 0.2), ("ANSWER_SECONDS", 0.3), ("RESUBSCRIBE_SECONDS", 0.05)):
+        monkeypatch.setattr(store, name, seconds)
+    async with aclosing(desk.store.finished()) as finished:  # type: ignore[type-var]  # it is a generator
+        assert await anext(finished) == ""
+        with pytest.raises(TimeoutError):  # begun anew, it would say that something may have been missed
+            await asyncio.wait_for(anext(finished), 1.5)

@@ -2,7 +2,7 @@
 
     pk                        sk                      what it is
     t/<tenant>/ses/<session>  ~head                   what describes a session; its count of messages
-                              ~inbox                  its open tickets, whether it is over, when to wake it
+                              ~inbox                  its open tickets, whether it is over, when to wake it; bursts
                               ~lease                  fencing token, lease, and the state of the claimed request
                               ~sum  ~sum/<n>          the state of its summary's job; the summary
                               earlier/<version>/<n>   an earlier version of it

@@ -5,7 +5,7 @@ The session is not read first. Where a condition fails, DynamoDB says what was t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shared.errors import (
@@ -23,6 +23,7 @@ from shared.storage import records
 from shared.storage.dynamodb import bodies
 from shared.storage.dynamodb.actions import ABSENT, Action, Item, check, put
 from shared.storage.dynamodb.base import HEAD, INBOX, OPEN, DynamoParts, is_gone, is_over
+from shared.storage.dynamodb.bursts import Waiting, behind, due_of, waits_in
 from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.schema import (
     ERASING,
@@ -48,6 +49,24 @@ _APPEND = (
     "SET #tickets = list_append(#tickets, :ticket), #wake = if_not_exists(#wake, :wake), "
     "#due_at = if_not_exists(#wake, :wake), #due_pk = :due_pk"
 )
+
+
+_PUT_OFF = (
+    "SET #tickets = list_append(#tickets, :ticket), #wake = :wake, #due_at = :wake, #due_pk = :due_pk, #tries = :none"
+)
+_WAITS = ", #waits = list_append(if_not_exists(#waits, :nothing), :waits)"
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """How a request joins an inbox: the change, on which condition besides the usual one, and what they name."""
+
+    change: str
+    condition: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+PLAIN: Final = Joining(_APPEND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +112,11 @@ class DynamoAccept(DynamoParts):
     async def _begin(self, request: NewRequest, session_id: str, bound: str | None) -> str | None:
         now = await self._client.now()
         new = NewSession(request.customer_id, request.conversation_id)
-        wake = now + self._limits.grace_ms
-        inbox = {"tickets": [request.request_id], "wake": wake, **self._due(session_id, wake)}
+        wake, waits = now + self._limits.grace_ms, None
+        if request.coalesce_ms:
+            waiting = Waiting.of(request, now, self._limits.request_deadline_ms)
+            wake, waits = max(wake, due_of([waiting])), [str(waiting)]
+        inbox = {"tickets": [request.request_id], "wake": wake, "waits": waits, **self._due(session_id, wake)}
         actions = [*self._record(request, session_id, now), *self._new_session(session_id, new, now, inbox)]
         if request.conversation_id is not None:
             actions.append(self._bind(request, session_id, bound))
@@ -122,7 +144,21 @@ class DynamoAccept(DynamoParts):
         raise StoreUnavailable("the session was bound anew each time it was looked at")
 
     async def _append(self, request: NewRequest, session_id: str, more: str, *, bind: bool = False) -> Placed:
+        if not request.coalesce_ms:
+            return await self._put_behind(request, session_id, more, bind=bind)
+        for _ in range(TRIES):
+            seen = await self._client.get(session_key(self.tenant, session_id, INBOX)) or {"tickets": []}
+            placed = await self._put_behind(request, session_id, more, bind=bind, seen=seen)
+            if not isinstance(placed.refusal, _Changed):
+                return placed
+        raise StoreUnavailable("the session changed each time it was looked at")
+
+    async def _put_behind(
+        self, request: NewRequest, session_id: str, more: str, *, bind: bool, seen: Item | None = None
+    ) -> Placed:
+        """Put the request at the end of a session's tickets; of one that waits for the next, as they were `seen`."""
         now = await self._client.now()
+        joined = self._joining(request, seen, now) if seen is not None else PLAIN
         wake = now + self._limits.grace_ms
         values: dict[str, Any] = {
             "customer": request.customer_id,
@@ -134,11 +170,12 @@ class DynamoAccept(DynamoParts):
             "wake": wake,
             "due_pk": self._due(session_id, wake)["due_pk"],
             "conversation": request.conversation_id,
+            **joined.values,
         }
-        change = _APPEND + (", #conversation = :conversation" if bind else "") + " REMOVE #retain"
+        change = joined.change + (", #conversation = :conversation" if bind else "") + " REMOVE #retain"
         actions = [
             *self._record(request, session_id, now),
-            self._inbox(session_id, change, _TAKES_ONE + more, **values),
+            self._inbox(session_id, change, _TAKES_ONE + joined.condition + more, **values),
         ]
         if bind:
             actions.append(put(self._binding(request, session_id)))
@@ -159,7 +196,21 @@ class DynamoAccept(DynamoParts):
                 return ConversationMismatch()
             if bind is ("conversation" in inbox):
                 return _Bound() if bind else _Unbound()
-        return REFUSALS[is_over(inbox, now) or "busy"]()
+        reason = is_over(inbox, now)
+        if reason is None and len(inbox["tickets"]) < self._limits.max_open_requests:
+            return _Changed()
+        return REFUSALS[reason or "busy"]()
+
+    def _joining(self, request: NewRequest, seen: Item, now: int) -> Joining:
+        """Return how a request that waits for the next one joins an inbox, given how that was seen."""
+        waiting, waits = Waiting.of(request, now, self._limits.request_deadline_ms), waits_in(seen)
+        values = {"seen": seen["tickets"], "nothing": [], "waits": [str(waiting)]}
+        condition = " AND #tickets = :seen"
+        burst = behind([*seen["tickets"], waiting.id], {**waits, waiting.id: waiting})
+        if "burst" in seen or not burst or burst[-1] is not waiting:
+            return Joining(_APPEND + _WAITS, condition, values)
+        wake = max(due_of(burst), now + self._limits.grace_ms)
+        return Joining(_PUT_OFF + _WAITS, condition + " AND attribute_not_exists(#burst)", {**values, "wake": wake})
 
     def _record(self, request: NewRequest, session_id: str, now: int) -> list[Action]:
         """Return the actions that write a request's record, which must not be there yet; the record's is the first."""
@@ -243,3 +294,7 @@ class _Unbound(Refusal):
 
 class _Bound(Refusal):
     """The session belongs to the conversation since a moment ago."""
+
+
+class _Changed(Refusal):
+    """The session's tickets are no longer those that were seen."""

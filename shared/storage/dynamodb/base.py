@@ -18,6 +18,10 @@ from shared.storage.types import Limits
 OPEN, CLOSED, DELETED = "open", "closed", "deleted"
 HEAD, INBOX, LEASE, SUMMARY = "~head", "~inbox", "~lease", "~sum"
 
+# That nobody has taken a session over.
+OF_AGENT: Final = "(attribute_not_exists(#handler) OR #handler <> :human)"
+HUMAN: Final = "human"
+
 # That a lease is still held under the token it was claimed with.
 CURRENT: Final = "#token = :token AND #nonce = :nonce"
 
@@ -36,6 +40,11 @@ class State:
     def tickets(self) -> list[str]:
         """Open tickets, oldest first: ids of requests, and of recorded messages."""
         return list(self.inbox["tickets"])
+
+    @property
+    def human(self) -> bool:
+        """Whether a person has taken it over."""
+        return bool(self.head.get("handler") == HUMAN)
 
     def session(self, now: int) -> Session:
         """Return the session as people see it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -12,8 +13,9 @@ from shared.models import NONE_SET, AgentInstructions
 from shared.storage import records
 from shared.storage.dynamodb.actions import ABSENT, Action, Item, update
 from shared.storage.dynamodb.base import DELETED, LEASE, State, is_gone
+from shared.storage.dynamodb.bursts import behind, due_of, is_open, members_of, waits_in
 from shared.storage.dynamodb.client import ConditionFailed
-from shared.storage.dynamodb.inbox import RECORDED, DynamoInbox
+from shared.storage.dynamodb.inbox import RECORDED, DynamoInbox, Held
 from shared.storage.dynamodb.instructions import agent_key, instructions_in
 from shared.storage.dynamodb.reading import Reading, is_kept
 from shared.storage.dynamodb.scheduling import Account, account_of
@@ -66,6 +68,17 @@ class Bid:
         return int(self.held.get("deaths", 0)) + (1 if alone else 0)
 
     @property
+    def members(self) -> list[str]:
+        """The requests that are answered with this one."""
+        return members_of(self.state.inbox)
+
+    @property
+    def due(self) -> int | None:
+        """When its burst is due, where that is still open; else its own record tells."""
+        inbox = self.state.inbox
+        return due_of(behind(inbox["tickets"], waits_in(inbox))) if is_open(inbox) else None
+
+    @property
     def number(self) -> int:
         """The fencing token's number."""
         return int(self.state.lease.get("token", 0)) + (0 if self.again else 1)
@@ -73,18 +86,33 @@ class Bid:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request's record, whole; the tenant's instructions; whether somebody listens to the reply."""
+    """A request's record, whole, and those of its burst; the tenant's instructions; whether somebody listens."""
 
     record: Item
+    burst: tuple[Item, ...]
     instructions: AgentInstructions
     listening: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a commit must know of its session. `hooked`: the request whose result was posted last through a hook."""
+
+    account: Account
+    hooked: str | None
+    held: Held
+
+    @classmethod
+    def of(cls, state: State) -> Standing:
+        """Return a session's, as read."""
+        return cls(account_of(state), state.head.get("hooked"), Held.of(state))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldClaim(Claim):
     """A claim that keeps what its commit will want to know, and need not read again."""
 
-    account: Account | None = None
+    standing: Standing | None = None
 
     def __eq__(self, other: object) -> bool:
         """Return whether it tells the same, whichever store made it."""
@@ -121,7 +149,7 @@ class DynamoClaim(DynamoInbox):
             return NotClaimed("busy")
         customer = bid.state.head["customer"]
         asked, memory, (digests, mark), pinned = await asyncio.gather(
-            self._asked(bid.request_id),
+            self._asked(bid.request_id, bid.members),
             self._newest_memory(customer),
             self._newest_digests(customer, self._limits.read_digests, bid.ref.session_id),
             self._pinned_summary(bid.state, reading.summary()),
@@ -129,10 +157,12 @@ class DynamoClaim(DynamoInbox):
         if asked is None:
             return NotClaimed("gone")
         record = asked.record
-        if record["due"] > bid.now:
-            return NotClaimed("parked")
-        # Past its deadline it will only be told so, which harms nobody.
-        if not bid.again and bid.suspect and not bid.quarantine and bid.now < record["deadline"]:
+        due = record["due"] if bid.due is None else bid.due
+        if due > bid.now and not bid.state.human:
+            return NotClaimed("parked", due - bid.now)
+        # Past its deadline, or in a person's hands, it will only be told so, which harms nobody.
+        only_told = bid.now >= record["deadline"] or bid.state.human
+        if not bid.again and bid.suspect and not bid.quarantine and not only_told:
             await self._client.transact(self._quarantined(bid))
             return NotClaimed("quarantine")
         if not bid.again and bid.quarantine and not bid.suspect:
@@ -142,7 +172,7 @@ class DynamoClaim(DynamoInbox):
             ref=bid.ref,
             token=Token(bid.number, bid.nonce),
             session=bid.state.session(bid.now),
-            request=records.request(bid.request_id, {**record, "status": "running"}),
+            request=records.request(bid.request_id, {**record, "status": "running", "members": " ".join(bid.members)}),
             history=reading.history(),
             history_complete=reading.complete,
             memory=memory,
@@ -155,21 +185,29 @@ class DynamoClaim(DynamoInbox):
             index=mark,
             instructions=asked.instructions,
             pinned_summary=pinned,
-            account=account_of(bid.state),
+            burst=tuple(map(records.request, bid.members, asked.burst)),
+            standing=Standing.of(bid.state),
         )
 
-    async def _asked(self, request_id: str) -> Asked | None:
-        """Return a request, and what else a turn needs to know that lies by itself, in one read."""
-        keys = [request_key(self.tenant, request_id), request_key(self.tenant, request_id, "listen")]
-        record, listen, agent = await self._client.get_many([*keys, agent_key(self.tenant)])
+    async def _asked(self, request_id: str, members: Sequence[str]) -> Asked | None:
+        """Return a request with its burst, and what else a turn needs to know that lies by itself, in one read."""
+        names = [request_id, *members]
+        keys = [request_key(self.tenant, name) for name in names]
+        beside = [request_key(self.tenant, request_id, "listen"), agent_key(self.tenant)]
+        *found, listen, agent = await self._client.get_many([*keys, *beside])
         now = await self._client.now()
-        if record is None or not is_kept(record, now):
+        kept = [record for record in found if record is not None and is_kept(record, now)]
+        if len(kept) < len(names):
             return None
-        names = [f"text/{number:03d}" for number in range(1, record.get("pieces", 0) + 1)]
-        rest = await self._client.get_many([request_key(self.tenant, request_id, name) for name in names])
-        whole = self._whole(record, [piece for piece in rest if piece is not None])
+        parts = [
+            request_key(self.tenant, name, f"text/{number:03d}")
+            for name, record in zip(names, kept, strict=True)
+            for number in range(1, record.get("pieces", 0) + 1)
+        ]
+        rest = [piece for piece in await self._client.get_many(parts) if piece is not None]
+        whole, *burst = (self._whole(each, [part for part in rest if part["pk"] == each["pk"]]) for each in kept)
         listening = listen is not None and listen["until"] > now
-        return Asked(whole, instructions_in(agent) if agent else NONE_SET, listening=listening)
+        return Asked(whole, tuple(burst), instructions_in(agent) if agent else NONE_SET, listening=listening)
 
     def _taken(self, bid: Bid) -> list[Action]:
         """Return the actions that take the lease with the next token, unless it changed since it was read."""
@@ -190,14 +228,16 @@ class DynamoClaim(DynamoInbox):
             deaths=bid.deaths,
             quarantined=quarantined,
         )
+        fixes = is_open(bid.state.inbox)
         running = update(
             request_key(self.tenant, bid.request_id),
-            "SET #status = :running REMOVE #parked",
+            f"SET #status = :running{', #members = :members' if fixes else ''} REMOVE #parked",
             "#status IN (:queued, :running)",
             running="running",
             queued="queued",
+            members=" ".join(bid.members),
         )
-        return [taken, running, self._woken(bid, until)]
+        return [taken, running, self._woken(bid, until, ", #burst = :burst" if fixes else "")]
 
     def _quarantined(self, bid: Bid) -> list[Action]:
         flagged = self._lease(bid, "SET #quarantined = :true", true=True)
@@ -218,14 +258,15 @@ class DynamoClaim(DynamoInbox):
             **values,
         )
 
-    def _woken(self, bid: Bid, wake: int) -> Action:
+    def _woken(self, bid: Bid, wake: int, more: str = "") -> Action:
         return self._inbox(
             bid.ref.session_id,
-            "SET #wake = :wake, #due_at = :wake, #due_pk = :due_pk, #tries = :none",
+            f"SET #wake = :wake, #due_at = :wake, #due_pk = :due_pk, #tries = :none{more}",
             "#status <> :deleted AND #tickets[0] = :request",
             wake=wake,
             due_pk=self._due(bid.ref.session_id, wake)["due_pk"],
             none=0,
             deleted=DELETED,
             request=bid.request_id,
+            burst=bid.members,
         )

@@ -12,7 +12,8 @@ from typing import Final
 
 from shared.storage.dynamodb import bodies
 from shared.storage.dynamodb.actions import ABSENT, Action, Item, delete, put, query, update
-from shared.storage.dynamodb.base import DELETED, HEAD, INBOX, LEASE, SUMMARY, is_gone
+from shared.storage.dynamodb.base import DELETED, HEAD, HUMAN, INBOX, LEASE, SUMMARY, is_gone
+from shared.storage.dynamodb.bursts import Waiting, behind, due_of, kept_of
 from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.inbox import RECORDED
 from shared.storage.dynamodb.reading import FIRST_MESSAGE
@@ -239,8 +240,16 @@ class SessionCopies(SummaryCopies, RequestCopies):
             rests = self._rests(session_id, now)
             ends = dump.ends or now + self._limits.memory_retention_ms
             return item | ({**rests, "retain": ends, "due_at": ends} if rests else {})
-        wake = max(now, int(dump.inbox.requests.get(tickets[0], {}).get("due", 0)))
-        return item | {"wake": wake, **self._due(session_id, wake)}
+        requests = dump.inbox.requests
+        waits = {name: Waiting.kept(name, kept) for name, kept in requests.items() if "coalesce" in kept}
+        head = requests.get(tickets[0], {})
+        if "members" in head:
+            item["burst"] = head["members"].split()
+            due = int(head["due"])
+        else:
+            due = due_of(behind(tickets, waits)) or int(head.get("due", 0))
+        wake = max(now, 0 if dump.fields.get("handler") == HUMAN else due)
+        return item | {"waits": kept_of(tickets, waits), "wake": wake, **self._due(session_id, wake)}
 
 
 def _claimed(lease: Item) -> Claimed:

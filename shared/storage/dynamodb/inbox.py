@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from shared.models import Message
@@ -12,6 +12,7 @@ from shared.storage.dynamodb import bodies
 from shared.storage.dynamodb.accepting import DynamoAccept
 from shared.storage.dynamodb.actions import EXISTS, Action, Item, delete, put, update
 from shared.storage.dynamodb.base import DELETED, HEAD, State
+from shared.storage.dynamodb.bursts import Waiting, behind, due_of, kept_of, waits_in
 from shared.storage.dynamodb.reading import DynamoReading
 from shared.storage.dynamodb.scheduling import Account, DynamoScheduling, account_of, falls_due
 from shared.storage.dynamodb.schema import message_sk, session_key
@@ -35,6 +36,22 @@ class Drained:
     messages: int
     tokens: int
     rest: list[Item]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What of a session decides when it is looked at next: who has it, and which of its tickets wait for more."""
+
+    waits: Mapping[str, Waiting] = field(default_factory=dict)
+    human: bool = False
+
+    @classmethod
+    def of(cls, state: State) -> Held:
+        """Return a session's, as read."""
+        return cls(waits_in(state.inbox), state.human)
+
+
+NOTHING_HELD: Final = Held()
 
 
 class DynamoInbox(DynamoAccept, DynamoReading, DynamoScheduling):
@@ -95,7 +112,7 @@ class DynamoInbox(DynamoAccept, DynamoReading, DynamoScheduling):
         last = int(state.head.get("last", now))
         await self._client.transact(
             [
-                self._left(state.id, state.tickets, drained.tickets, last, now),
+                self._left(state.id, state.tickets, drained.tickets, last, now, held=Held.of(state)),
                 self._counted(state.id, state.head["messages"], drained.messages, last, drained.tokens),
                 *self._said(state.id, account_of(state), drained, 0, last, now),
                 *drained.actions,
@@ -104,38 +121,58 @@ class DynamoInbox(DynamoAccept, DynamoReading, DynamoScheduling):
         await self._client.delete_many(drained.rest)
 
     def _left(
-        self, session_id: str, seen: Sequence[str], left: Sequence[str], last: int, now: int, status: str | None = None
+        self,
+        session_id: str,
+        seen: Sequence[str],
+        left: Sequence[str],
+        last: int,
+        now: int,
+        status: str | None = None,
+        held: Held = NOTHING_HELD,
     ) -> Action:
         """Return the change of the inbox from the tickets `seen` to those `left`; `last`: the newest message's time.
 
-        `status`: the status the session must still have.
+        `status`: the status the session must still have. `held`: what it held besides its tickets.
         """
         expires = last + self._limits.session_ttl_ms
         values: dict[str, Any] = {"seen": list(seen), "left": list(left), "expires": expires, "none": 0}
-        change = "SET #tickets = :left, #expires = :expires, #tries = :none"
-        if left:
-            change += ", #wake = :now, #due_at = :now, #due_pk = :due_pk"
-            values |= {"now": now, "due_pk": self._due(session_id, now)["due_pk"]}
+        change, gone = "SET #tickets = :left, #expires = :expires, #tries = :none", ["#burst"]
+        waits = kept_of(left, held.waits)
+        if waits:
+            change += ", #waits = :waits"
+            values["waits"] = waits
         else:
-            change, rest = self._rested(change, session_id, max(last, now))
+            gone.append("#waits")
+        if left:
+            wake = now if held.human else max(now, due_of(behind(left, held.waits)))
+            change += ", #wake = :wake, #due_at = :wake, #due_pk = :due_pk"
+            values |= {"wake": wake, "due_pk": self._due(session_id, wake)["due_pk"]}
+        elif rest := self._rests(session_id, max(last, now)):
+            change += ", #retain = :retain, #due_at = :due_at, #due_pk = :due_pk"
+            gone.append("#wake")
             values |= rest
+        else:
+            gone += ["#wake", "#due_at", "#due_pk", "#retain"]
         condition = f"#tickets = :seen AND #status {'=' if status else '<>'} :status"
+        change = f"{change} REMOVE {', '.join(gone)}"
         return self._inbox(session_id, change, condition, status=status or DELETED, **values)
 
-    def _rested(self, change: str, session_id: str, last: int) -> tuple[str, dict[str, Any]]:
-        rest = self._rests(session_id, last)
-        if not rest:
-            return f"{change} REMOVE #wake, #due_at, #due_pk, #retain", {}
-        return f"{change}, #retain = :retain, #due_at = :due_at, #due_pk = :due_pk REMOVE #wake", rest
-
     def _counted(
-        self, session_id: str, before: int, after: int, last: int, tokens: int, more: str = "", **values: Any
+        self,
+        session_id: str,
+        before: int,
+        after: int,
+        last: int,
+        tokens: int,
+        more: str = "",
+        only: str | None = None,
+        **values: Any,
     ) -> Action:
-        """Return the change of the head when messages of so many raw tokens were appended."""
+        """Return the change of the head when messages of so many raw tokens were appended; `only` where that holds."""
         return update(
             session_key(self.tenant, session_id, HEAD),
             f"SET #messages = :after, #last = :last{more} ADD #tokens :tokens",
-            f"{EXISTS} AND #messages = :before",
+            f"{EXISTS} AND #messages = :before" + (f" AND {only}" if only else ""),
             before=before,
             after=after,
             last=last,

@@ -101,7 +101,13 @@ class DynamoReading(DynamoParts):
         key = request_key(self.tenant, request_id)
         items = await self._client.all(query(None, "#pk = :pk AND #sk >= :listen", pk=key["pk"], listen="listen"))
         record = next((item for item in items if item["sk"] == "request"), None)
-        return self._whole(record, items) if record is not None and is_kept(record, await self._client.now()) else None
+        if record is None or not is_kept(record, await self._client.now()):
+            return None
+        whole = self._whole(record, items)
+        if "with" not in record:
+            return whole
+        first = await self._request(record["with"]) or {}
+        return {**whole, **{name: first[name] for name in ("result",) if name in first}}
 
     async def _newest_memory(self, customer: str) -> tuple[MemoryEntry, ...]:
         """Return the customer's memory entries, last written first, bounded."""

@@ -35,6 +35,7 @@ from shared.storage.dynamodb.schema import (
 )
 from shared.storage.dynamodb.sessions import DynamoSessions
 from shared.storage.dynamodb.summaries import standing
+from shared.storage.types import hook_of
 
 AT_ONCE: Final = 500  # messages that one step removes; the sweep removes the others
 PAGE: Final = 50
@@ -84,8 +85,7 @@ class DynamoRemoval(DynamoSessions, IndexItems, DynamoEntries):
         if inbox is None:
             return False
         open_requests = [ticket for ticket in inbox["tickets"] if not ticket.startswith(RECORDED)]
-        for ticket in open_requests:
-            await self._fail(ticket, "" if nameless else inbox["customer"], session_id)
+        await self._fail_all(open_requests, "" if nameless else inbox["customer"], session_id)
         if "op" in inbox and inbox["op"] != EXPIRED and not nameless:
             await self._take_back(inbox["customer"], session_id)
         pk = session_key(self.tenant, session_id, HEAD)["pk"]
@@ -179,17 +179,27 @@ class DynamoRemoval(DynamoSessions, IndexItems, DynamoEntries):
             return []
         return [delete(key, "#session = :session", session=session_id)]
 
-    async def _fail(self, request_id: str, customer: str, session_id: str) -> None:
+    async def _fail_all(self, open_requests: Sequence[str], customer: str, session_id: str) -> None:
+        """Fail a session's open requests as deleted; what a hook posts of them keeps their order."""
+        if not open_requests:
+            return
+        head = await self._client.get(session_key(self.tenant, session_id, HEAD))
+        hooked = (head or {}).get("hooked")
+        for ticket in open_requests:
+            record = await self._client.get(request_key(self.tenant, ticket))
+            if record is not None:
+                await self._fail(record, ticket, customer, session_id, hooked)
+                hooked = ticket if hook_of(record.get("callback")) else hooked
+
+    async def _fail(self, record: Item, request_id: str, customer: str, session_id: str, hooked: str | None) -> None:
         """Fail an open request as deleted, and say so; of what was asked, and by whom, nothing is left."""
         now = await self._client.now()
         key = request_key(self.tenant, request_id)
-        record = await self._client.get(key)
-        if record is None:
-            return
         event = f"evt_{request_id}"
         row = self._event("chat.reply.failed", session_id, customer, event, now, request_id)
         if customer:
             row |= records.known({"metadata": record.get("metadata"), "callback": record.get("callback")})
+            row |= {"after": hooked} if hooked and hook_of(record.get("callback")) else {}
         ends = now + self._limits.request_retention_ms
         failed = update(
             key,

@@ -14,6 +14,7 @@ from shared.errors import (
     SessionExpired,
     StoreUnavailable,
     UnknownRequest,
+    UnknownSession,
 )
 from shared.ids import bucket_in
 from shared.models import ChatRequest, Message, Session
@@ -24,17 +25,19 @@ from shared.storage.dynamodb.accepting import refuse_erasing
 from shared.storage.dynamodb.actions import ABSENT, EXISTS, Action, Item, put, query, update
 from shared.storage.dynamodb.base import CLOSED, HEAD, INBOX, OPEN, State, is_gone, is_over, session_of
 from shared.storage.dynamodb.client import ConditionFailed
+from shared.storage.dynamodb.handling import DynamoHandling, Woken
 from shared.storage.dynamodb.scheduling import Account, account_of, falls_due, next_look
-from shared.storage.dynamodb.schema import conversation_key, message_sk, session_key
+from shared.storage.dynamodb.schema import conversation_key, digest, message_sk, session_key
 from shared.storage.dynamodb.turns import DynamoTurns
 from shared.storage.types import NewSession, Page, SessionPatch
 
 TRIES: Final = 8
 REMEMBERED_SECONDS: Final = 3600
+DAY_SECONDS: Final = 86_400
 REFUSALS: Final = {"closed": SessionClosed, "expired": SessionExpired}
 
 
-class DynamoSessions(DynamoTurns):
+class DynamoSessions(DynamoTurns, DynamoHandling):
     """Implements `shared.storage.contract.Sessions`."""
 
     async def create_session(self, session_id: str, new: NewSession) -> Session:
@@ -55,6 +58,16 @@ class DynamoSessions(DynamoTurns):
         """See `Sessions.session`."""
         now = await self._client.now()
         return (await self._state(session_id, now)).session(now)
+
+    async def bound_session(self, customer_id: str, conversation_id: str) -> Session | None:
+        """See `Sessions.bound_session`."""
+        bound = await self._client.get(conversation_key(self.tenant, customer_id, conversation_id))
+        if bound is None:
+            return None
+        try:
+            return await self.session(bound["session"])
+        except UnknownSession:
+            return None
 
     async def sessions(self, customer_id: str, limit: int, cursor: str | None) -> Page[Session]:
         """See `Sessions.sessions`."""
@@ -84,11 +97,14 @@ class DynamoSessions(DynamoTurns):
         last = items[-1].seq if items else after
         return Page(items, str(last) if last < count else None)
 
-    async def record(self, session_id: str, message: Message, *, backdated: bool) -> Message:
+    async def record(self, session_id: str, message: Message, *, backdated: bool, once: str | None = None) -> Message:
         """See `Sessions.record`."""
-        marker = session_key(self.tenant, session_id, f"did/{message.id}")
+        name, lasts = (message.id, REMEMBERED_SECONDS) if once is None else (f"once/{digest(once)}", DAY_SECONDS)
+        marker = session_key(self.tenant, session_id, f"did/{name}")
         for _ in range(TRIES):
             now = await self._client.now()
+            if once is not None and (kept := await self._client.get(marker)) and kept["ttl"] > now // 1000:
+                return message.model_copy(update={"seq": kept["seq"]})
             state = await self._state(session_id, now, summary=True)
             at = min(to_ms(message.at) if backdated else now, now)
             reason = is_over(state.inbox, now)
@@ -97,7 +113,7 @@ class DynamoSessions(DynamoTurns):
             if len(state.tickets) >= self._limits.max_open_requests:
                 raise SessionBusy
             seq = 0 if state.tickets else int(state.head["messages"]) + 1
-            done = put({**marker, "seq": seq, "ttl": now // 1000 + REMEMBERED_SECONDS}, ABSENT)
+            done = put({**marker, "seq": seq, "ttl": now // 1000 + lasts}, f"{ABSENT} OR #ttl <= :now", now=now // 1000)
             try:
                 await self._client.transact([done, *self._record_actions(state, message, seq, at, now)])
             except ConditionFailed as failed:
@@ -112,7 +128,7 @@ class DynamoSessions(DynamoTurns):
         for _ in range(TRIES):
             now = await self._client.now()
             state = await self._state(session_id, now, summary=patch.status is not None)
-            actions = [*self._described(session_id, patch), *await self._opened_or_closed(state, patch, now)]
+            actions = [*self._described(session_id, patch), *await self._changed(state, patch, now)]
             try:
                 if actions:
                     await self._client.transact(actions)
@@ -201,25 +217,38 @@ class DynamoSessions(DynamoTurns):
 
     def _described(self, session_id: str, patch: SessionPatch) -> list[Action]:
         tags = records.dump(list(patch.tags)) if patch.tags is not None else None
-        fields = records.known({"title": patch.title, "tags": tags})
+        fields = records.known({"title": patch.title, "tags": tags, "handler": patch.handler})
         if not fields:
             return []
         change = ", ".join(f"#{name} = :{name}" for name in fields)
         return [update(session_key(self.tenant, session_id, HEAD), f"SET {change}", EXISTS, **fields)]
 
-    async def _opened_or_closed(self, state: State, patch: SessionPatch, now: int) -> list[Action]:
-        """Return the actions that close or reopen a session; none where it is as wanted."""
+    async def _changed(self, state: State, patch: SessionPatch, now: int) -> list[Action]:
+        """Return the actions that change a session's inbox; none where it is as wanted."""
+        woken = await self._woken_by(state, patch, now)
+        changed = await self._opened_or_closed(state, patch, now, woken)
+        if changed or not woken.change:
+            return changed
+        seen = {**woken.values, "seen": state.inbox["status"]}
+        return [self._inbox(state.id, f"SET {woken.change}", f"#status = :seen{woken.condition}", **seen)]
+
+    async def _opened_or_closed(self, state: State, patch: SessionPatch, now: int, woken: Woken) -> list[Action]:
+        """Return the actions that close or reopen a session, and what else changes with it; none where it is so."""
         status, seen = patch.status, state.inbox["status"]
-        values = {"seen": seen, "status": status, "now": now}
+        values = {**woken.values, "seen": seen, "status": status, "now": now}
         if status == CLOSED and seen != CLOSED:
             row = self._event("session.closed", state.id, state.head["customer"], f"evt_{state.id}_closed_{now}", now)
-            closed = self._inbox(state.id, "SET #status = :status, #closed = :now", "#status = :seen", **values)
+            change, condition = (
+                f"SET #status = :status, #closed = :now{woken.more}",
+                f"#status = :seen{woken.condition}",
+            )
+            closed = self._inbox(state.id, change, condition, **values)
             return [closed, self._announced(state.id[4:6], row, now), *self._closed_account(state, now)]
         if status == OPEN and is_over(state.inbox, now):
             await self._refuse_moved(state)
             rest = {} if state.tickets else self._rests(state.id, now)
             more = "".join(f", #{name} = :{name}" for name in rest)
-            change = f"SET #status = :status, #expires = :expires{more} REMOVE #closed"
+            change = f"SET #status = :status, #expires = :expires{more}{woken.more} REMOVE #closed"
             condition = "#status = :seen AND #tickets = :tickets"
             values |= {"expires": now + self._limits.session_ttl_ms, "tickets": state.tickets, **rest}
             return [self._inbox(state.id, change, condition, **values)]

@@ -21,11 +21,13 @@ from shared.storage.dynamodb.deliveries import DueCallbacks, DynamoDeliveries
 from shared.storage.dynamodb.due import DueWork
 from shared.storage.dynamodb.erasure import DynamoErasure
 from shared.storage.dynamodb.feeds import FINISHED, LISTEN, follow
+from shared.storage.dynamodb.hooks import DynamoHooks, EveryHook
 from shared.storage.dynamodb.memories import DynamoMemories
 from shared.storage.dynamodb.redaction import DynamoRedaction
 from shared.storage.dynamodb.removal import Sweep
 from shared.storage.dynamodb.schema import ERASING, SHARDS, shard_of
 from shared.storage.dynamodb.summary_work import SummaryWork
+from shared.storage.hooks import KeptHook
 from shared.storage.types import Calibrated, DueSummary, Limits, OutboxRow, RunningPart
 
 CALIBRATION: Final = "calibration"
@@ -34,7 +36,14 @@ SWEEP_SECONDS: Final = 60.0
 
 
 class DynamoTenantStore(
-    DynamoErasure, Sweep, DynamoRedaction, DynamoMemories, DynamoBatches, DynamoDeliveries, DynamoCounters
+    DynamoErasure,
+    Sweep,
+    DynamoRedaction,
+    DynamoMemories,
+    DynamoBatches,
+    DynamoDeliveries,
+    DynamoHooks,
+    DynamoCounters,
 ):
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
 
@@ -49,6 +58,7 @@ class DynamoStore:
         self._due = DueWork(client, limits)
         self._summaries = SummaryWork(client, limits)
         self._callbacks = DueCallbacks(client)
+        self._hooks = EveryHook(client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,6 +118,14 @@ class DynamoStore:
     async def callback_tenants(self) -> list[str]:
         """See `DueDeliveries.callback_tenants`."""
         return await self._callbacks.tenants()
+
+    async def find_hook(self, hook_id: str) -> KeptHook | None:
+        """See `AllHooks.find_hook`."""
+        return await self._hooks.find(hook_id)
+
+    async def all_hooks(self) -> list[KeptHook]:
+        """See `AllHooks.all_hooks`."""
+        return await self._hooks.all()
 
     async def now(self) -> datetime:
         """See `Store.now`."""

@@ -36,7 +36,7 @@ _AWAY = (
 # Answers of a server that is there, but cannot keep a write, or answer at all, for now.
 _AWAY_ANSWERS = ("NOREPLICAS", "MISCONF", "BUSY", "LOADING")
 # Scripts of a tenant, or the deployment, as a whole, which lie in no bucket.
-OUTSIDE_BUCKETS = frozenset({"calibrate", "put_instructions", "put_part"})
+OUTSIDE_BUCKETS = frozenset({"calibrate", "delete_hook", "put_hook", "put_instructions", "put_part"})
 # Scripts that work on memory entries.
 ON_ENTRIES = frozenset({"delete_memory", "delete_session", "extract_memory", "load_memory", "put_memory", "redact"})
 # Scripts that remove sessions.
@@ -142,9 +142,9 @@ def connect(url: str, patience: float, connections: int, rest: float = 0.0) -> C
 
 @cache
 def script_source(name: str) -> str:
-    """Return the text of a script behind the clock, and behind the prelude where it works on a bucket."""
+    """Return the text of a script behind the clock, and behind what those share that work on a bucket."""
     folder = resources.files(__package__) / "lua"
-    parts = ["clock", name] if name in OUTSIDE_BUCKETS else ["clock", "prelude", name]
+    parts = ["clock", name] if name in OUTSIDE_BUCKETS else ["clock", "names", "burst", "prelude", name]
     if name in ON_ENTRIES:
         parts.insert(-1, "entries")
     if name in REMOVING:

@@ -15,7 +15,7 @@ from typing import Any
 from shared.models import Message
 from shared.storage import records
 from shared.storage.keys import encode
-from shared.storage.types import KeptSummary, Limits
+from shared.storage.types import BURST_BYTES, BURST_MOST, BURST_WINDOWS, KeptSummary, Limits
 
 
 def flat(fields: Mapping[str, Any]) -> list[str]:
@@ -73,4 +73,7 @@ def limits(given: Limits) -> Mapping[str, int]:
         "keep_versions": known["summary_versions"] - 1,
         "mem_delay": known["memory_delay_ms"],
         "mem_threshold": known["memory_threshold_tokens"],
+        "burst_most": BURST_MOST,
+        "burst_bytes": BURST_BYTES,
+        "burst_windows": BURST_WINDOWS,
     }

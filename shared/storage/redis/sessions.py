@@ -8,8 +8,9 @@ from shared.ids import bucket_in, bucket_of
 from shared.models import ChatRequest, Failure, Message, Session
 from shared.storage import records
 from shared.storage.cursors import read_session_cursor, session_cursor
+from shared.storage.keys import once_key
 from shared.storage.redis import codec
-from shared.storage.redis.turns import RedisScripts
+from shared.storage.redis.turns import DAY_MS, RedisScripts
 from shared.storage.types import NewSession, Page, SessionPatch
 
 DELETED = Failure(type="session-deleted", detail="The session was deleted before this request was answered.")
@@ -33,6 +34,14 @@ class RedisSessions(RedisScripts):
         """See `Sessions.session`."""
         answer = await self._run_session("read_session", session_id)
         return records.session(session_id, codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
+
+    async def bound_session(self, customer_id: str, conversation_id: str) -> Session | None:
+        """See `Sessions.bound_session`."""
+        bucket, named = bucket_of(self.tenant, customer_id), codec.customer(customer_id)
+        answer = await self._run("bound_session", bucket, **named, conversation=conversation_id)
+        if answer[0] == "unknown":
+            return None
+        return records.session(str(answer[4]), codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
 
     async def sessions(self, customer_id: str, limit: int, cursor: str | None) -> Page[Session]:
         """See `Sessions.sessions`."""
@@ -59,11 +68,13 @@ class RedisSessions(RedisScripts):
         items = tuple(codec.message(raw) for raw in answer[1])
         return Page(items, str(answer[2]) if answer[3] else None)
 
-    async def record(self, session_id: str, message: Message, *, backdated: bool) -> Message:
+    async def record(self, session_id: str, message: Message, *, backdated: bool, once: str | None = None) -> Message:
         """See `Sessions.record`."""
+        named = {"op": once_key(self.tenant, session_id, once), "once_ms": DAY_MS} if once is not None else {}
         answer = await self._run_session(
             "record",
             session_id,
+            **named,
             message=message.id,
             raw=codec.message_raw(message),
             at=to_ms(message.at) if backdated else None,
@@ -85,7 +96,8 @@ class RedisSessions(RedisScripts):
             "update_session",
             session_id,
             status=patch.status,
-            fields=codec.flat({"title": patch.title, "tags": tags}),
+            handler=patch.handler,
+            fields=codec.flat({"title": patch.title, "tags": tags, "handler": patch.handler}),
         )
         if answer[0] == "moved":
             raise ConversationMoved

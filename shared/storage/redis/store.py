@@ -17,6 +17,7 @@ from shared.ids import SessionRef, all_buckets
 from shared.storage import records
 from shared.storage.access import AccessKeys
 from shared.storage.deliveries import DeliveryRef
+from shared.storage.hooks import KeptHook
 from shared.storage.keys import BUCKETS, CALIBRATION, FINISHED_CHANNEL, LISTEN_CHANNEL, erasing_key, wake_key
 from shared.storage.redis.access import RedisVault
 from shared.storage.redis.batches import RedisBatches, running
@@ -24,6 +25,7 @@ from shared.storage.redis.client import Client, connect
 from shared.storage.redis.counters import RedisCounters
 from shared.storage.redis.customers import RedisCustomers
 from shared.storage.redis.deliveries import DueWork, RedisDeliveries
+from shared.storage.redis.hooks import EveryHook, RedisHooks
 from shared.storage.redis.indexes import RedisIndexes
 from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.memories import RedisMemories
@@ -49,6 +51,7 @@ class RedisTenantStore(
     RedisCustomers,
     RedisBatches,
     RedisDeliveries,
+    RedisHooks,
     RedisCounters,
 ):
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
@@ -64,6 +67,7 @@ class RedisStore:
         self._marks = BucketMarks(client)
         self._summaries = SummaryWork(client, limits)
         self._callbacks = DueWork(client)
+        self._hooks = EveryHook(client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -140,6 +144,14 @@ class RedisStore:
         """See `DueDeliveries.callback_tenants`."""
         return await self._callbacks.tenants()
 
+    async def find_hook(self, hook_id: str) -> KeptHook | None:
+        """See `AllHooks.find_hook`."""
+        return await self._hooks.find(hook_id)
+
+    async def all_hooks(self) -> list[KeptHook]:
+        """See `AllHooks.all_hooks`."""
+        return await self._hooks.all()
+
     async def now(self) -> datetime:
         """See `Store.now`."""
         return from_ms(await self._client.now())
@@ -178,7 +190,7 @@ class RedisStore:
 
     async def _subscribe(self, channel: str) -> AsyncIterator[str]:
         while True:
-            pubsub = self._client.redis.pubsub(ignore_subscribe_messages=True)
+            pubsub = self._client.redis.pubsub()
             try:
                 await pubsub.subscribe(channel)
                 yield ""

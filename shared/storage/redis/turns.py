@@ -65,7 +65,7 @@ class RedisScripts:
 
     async def _run_once(self, name: str, bucket: str, /, **parameters: Any) -> list[Any]:
         """Run a script that keeps its answer under a token of this call, so that it can be asked again."""
-        return await self._run(name, bucket, op=secrets.token_hex(8), **parameters)
+        return await self._run(name, bucket, **{"op": secrets.token_hex(8), **parameters})
 
     async def _run_session(self, name: str, session_id: str, /, **parameters: Any) -> list[Any]:
         bucket = bucket_in(session_id, "ses")
@@ -105,6 +105,7 @@ class RedisTurns(RedisScripts):
             session=request.session_id,
             conversation=request.conversation_id,
             new_session=new_session_id,
+            coalesces=request.coalesce_ms > 0,
             head=codec.flat(records.head_fields(NewSession(request.customer_id, request.conversation_id))),
             fields=codec.flat(records.request_fields(request)),
         )
@@ -125,9 +126,9 @@ class RedisTurns(RedisScripts):
             read_memory=self._limits.read_memory,
         )
         if answer[0] != "claimed":
-            return NotClaimed(answer[0])
+            return NotClaimed(answer[0], int(answer[1]) if len(answer) > 1 else 0)
         _, now, number, head, request_id, record, messages, below, memory, *more = answer
-        listening, deaths, tickets, digests, pinned, mark = more
+        listening, deaths, tickets, digests, pinned, mark, burst = more
         return Claim(
             ref=ref,
             token=Token(int(number), nonce),
@@ -144,6 +145,7 @@ class RedisTurns(RedisScripts):
             digests=records.readable(records.digest, digests),
             index=IndexMark(*map(int, mark)) if mark else None,
             pinned_summary=codec.summary(pinned) if pinned else None,
+            burst=tuple(records.request(member, codec.pairs(kept)) for member, kept in burst),
         )
 
     async def renew(self, claim: Claim) -> bool | None:
@@ -158,20 +160,24 @@ class RedisTurns(RedisScripts):
 
     async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
         """See `Turns.commit`."""
-        stored = [outcome.user, outcome.reply] if outcome.reply else [outcome.user]
+        fields, of_first = records.outcome_fields(outcome)
         answer = await self._run_claimed(
             "commit",
             claim,
             asked=outcome.asked,
+            answered=outcome.result is not None,
+            handed_off=outcome.handed_off,
             pin=outcome.pin,
             pinned_summary=outcome.pinned_summary,
-            messages=[codec.message_raw(message) for message in stored],
-            fields=codec.flat(records.outcome_fields(outcome)),
+            messages=[codec.message_raw(message) for message in outcome.messages],
+            fields=codec.flat(fields),
+            of_first=codec.flat(of_first),
             event="chat.reply.completed" if outcome.result else "chat.reply.failed",
         )
         if answer[0] != "committed":
             return Committed(answer[0])
-        return Committed("committed", (records.row(answer[1], claim.ref.bucket),), more=int(answer[2]) > 0)
+        rows = tuple(records.row(raw, claim.ref.bucket) for raw in answer[1])
+        return Committed("committed", rows, more=int(answer[2]) > 0)
 
     async def append_delta(self, claim: Claim, offset: int, text: str) -> int:
         """See `Turns.append_delta`."""

@@ -13,6 +13,7 @@ from shared.callbacks.courier import Courier, CourierParts
 from shared.callbacks.delivery import Delivery
 from shared.callbacks.desk import CallbackDesk
 from shared.callbacks.sender import Answer
+from shared.callbacks.signed import SignedCallbacks
 from shared.clock import system_clock
 from shared.sealing import Sealer
 from shared.storage.deliveries import DeliveryRef
@@ -78,11 +79,8 @@ async def open_mail(
     receiver = Receiver()
     parts = CourierParts(
         store=desk.store,
-        accounts=accounts,
-        sender=receiver,
+        callbacks=SignedCallbacks(accounts, receiver, system_clock, 15),
         circuits=Circuits(at_once),
-        clock=system_clock,
-        seconds=15,
         random=lambda: chance,
         tenants=Circuits(of_tenant),
     )

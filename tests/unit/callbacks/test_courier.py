@@ -13,10 +13,10 @@ from standardwebhooks import Webhook
 
 from shared.callbacks.account import Accounts
 from shared.callbacks.circuit import BUSY_SECONDS, OPENS_AFTER
-from shared.callbacks.courier import NO_ADDRESS, STOPPED, UNSIGNED
 from shared.callbacks.desk import CallbackDesk, replay
 from shared.callbacks.schedule import STEPS
 from shared.callbacks.sender import Answer
+from shared.callbacks.signed import NO_ADDRESS, STOPPED, UNSIGNED
 from shared.errors import NoSecretKey, UnknownDelivery
 from shared.sealing import Sealer
 from shared.storage.deliveries import DeliveryRef

@@ -24,6 +24,7 @@ from shared.callbacks.dispatch import dispatch
 from shared.callbacks.guard import Guard
 from shared.callbacks.schedule import ATTEMPTS, STEPS
 from shared.callbacks.sender import Sender
+from shared.callbacks.signed import SignedCallbacks
 from shared.callbacks.urls import Rules, networks
 from shared.clock import system_clock, to_ms
 from shared.sealing import Sealer
@@ -102,7 +103,8 @@ async def post_all(desk: Desk, receiver: FaultyReceiver, accounts: Accounts, num
     rules = Rules(allow_http=True, allowed=networks(("127.0.0.1/32",)))
     sender = Sender(Guard(rules, resolve), ATTEMPT_SECONDS, system_clock)
     random = Random(SEED)
-    parts = CourierParts(desk.store, accounts, sender, Circuits(8), system_clock, ATTEMPT_SECONDS, random.random)
+    signed = SignedCallbacks(accounts, sender, system_clock, ATTEMPT_SECONDS)
+    parts = CourierParts(desk.store, signed, Circuits(8), random=random.random)
     rounds = Rounds(desk, Courier(parts))
     ids = []
     for each in range(number):

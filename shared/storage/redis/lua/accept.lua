@@ -39,5 +39,12 @@ redis.call('RPUSH', session_key(id, 'in'), P.request)
 redis.call('ZADD', session_key(id, 'req'), now, P.request)
 redis.call('ZREMRANGEBYSCORE', session_key(id, 'req'), '-inf', '(' .. (now - P.request_retention - P.deadline))
 keep(id, head)
-if redis.call('LLEN', session_key(id, 'in')) == 1 then set_wake(id, head, now + P.grace) end
+-- Alone in its inbox, or the newest of the burst at its head, it says when the session is looked at.
+local first = redis.call('LINDEX', session_key(id, 'in'), 0)
+local joins = first == P.request
+if P.coalesces and not joins then
+  local members, fixed = burst_of(id, first)
+  joins = not fixed and members[#members] == P.request
+end
+if joins then set_wake(id, head, now + P.grace) end
 return { 'accepted', id }

@@ -13,12 +13,14 @@ if not request then
   return { 'idle' }
 end
 local record = request_key(request)
-local state = redis.call('HMGET', record, 'due', 'claimed', 'quarantined', 'alone', 'deaths', 'deadline')
+local state = redis.call('HMGET', record, 'coalesce', 'claimed', 'quarantined', 'alone', 'deaths', 'deadline')
 local again = head.nonce == P.nonce and state[2] == head.token
 if number(head.lease) > now and not again then return { 'busy' } end
-if number(state[1]) > now then
+local human = head.handler == 'human'
+local due = due_of(P.session, request)
+if due > now and not human then
   set_wake(P.session, head)
-  return { 'parked' }
+  return { 'parked', due - now }
 end
 
 -- An earlier claim that neither parked nor committed is unexplained: it may have killed its process, or only been
@@ -28,8 +30,8 @@ local deaths = number(state[5])
 if not again then
   local unexplained = state[2] and state[2] ~= ''
   local suspect = unexplained or state[3] == '1'
-  -- Past its deadline it will only be told so, which harms nobody.
-  if suspect and not P.quarantine and now < number(state[6]) then
+  -- Past its deadline, or in a person's hands, it will only be told so, which harms nobody.
+  if suspect and not P.quarantine and now < number(state[6]) and not human then
     redis.call('HSET', record, 'quarantined', 1)
     set_wake(P.session, head, now + P.grace)
     return { 'quarantine' }
@@ -40,6 +42,8 @@ if not again then
   redis.call('HSET', session_key(P.session), 'token', token, 'nonce', P.nonce)
   redis.call('HSET', record, 'status', 'running', 'claimed', token, 'alone', P.quarantine and 1 or 0)
 end
+local members = burst_of(P.session, request)
+if state[1] then redis.call('HSET', record, 'members', table.concat(members, ' ')) end
 head.lease = now + P.lease
 redis.call('HSET', session_key(P.session), 'lease', head.lease)
 set_wake(P.session, head)
@@ -92,8 +96,11 @@ if number(versions[1]) > 0 and since > 0 then
   pinned = redis.call('LINDEX', session_key(P.session, 'sums'), since - 1)
 end
 
+local burst = {}
+for index, member in ipairs(members) do burst[index] = { member, redis.call('HGETALL', request_key(member)) } end
+
 local mark = redis.call('HMGET', customer_key(head.customer_key, 'idx'), '#epoch', '#version')
 return { 'claimed', now, token, redis.call('HGETALL', session_key(P.session)), request,
   redis.call('HGETALL', record), messages, seq, memory,
   redis.call('EXISTS', request_key(request) .. ':listen'), deaths,
-  redis.call('LLEN', session_key(P.session, 'in')), digests, pinned, mark[2] and mark or {} }
+  redis.call('LLEN', session_key(P.session, 'in')), digests, pinned, mark[2] and mark or {}, burst }

@@ -3,28 +3,45 @@
 local head = read_head(P.session)
 if not head then return { 'gone' } end
 local record = request_key(P.request)
-local state = redis.call('HMGET', record, 'status', 'committed', 'row')
-if state[2] == P.token .. '.' .. P.nonce then
-  return { 'committed', state[3], redis.call('LLEN', session_key(P.session, 'in')) }
+local requests = burst_of(P.session, P.request)
+table.insert(requests, 1, P.request)
+local name = P.token .. '.' .. P.nonce
+local function told()
+  local rows = {}
+  for index, request in ipairs(requests) do rows[index] = redis.call('HGET', request_key(request), 'row') end
+  return { 'committed', rows, redis.call('LLEN', session_key(P.session, 'in')) }
 end
+if redis.call('HGET', record, 'committed') == name then return told() end
 if number(head.token) ~= P.token or head.nonce ~= P.nonce then return { 'stale' } end
 if redis.call('LINDEX', session_key(P.session, 'in'), 0) ~= P.request then return { 'stale' } end
+-- A person took over while the reply was being written: it must not be given any more.
+if P.answered and head.handler == 'human' then return { 'taken' } end
 
 for _, raw in ipairs(P.messages) do append(P.session, raw) end
+if P.handed_off then
+  head.handler = 'human'
+  redis.call('HSET', session_key(P.session), 'handler', 'human')
+end
 if P.pin then redis.call('HSET', session_key(P.session), 'pin', P.pin, 'pin_summary', P.pinned_summary) end
-redis.call('LPOP', session_key(P.session, 'in'))
+for _ = 1, #requests do redis.call('LPOP', session_key(P.session, 'in')) end
 drain(P.session)
 if P.asked then redis.call('HINCRBY', record, 'attempts', 1) end
 head.lease = 0
 redis.call('HSET', session_key(P.session), 'lease', 0)
 touch(P.session, head, now)
-local row = add_row(P.event, P.session, head, 'evt_' .. P.request, P.request, P.announce_grace)
-redis.call('HSET', record, unpack(P.fields))
-redis.call('HSET', record, 'finished', now, 'claimed', '', 'cause', '', 'row', row,
-  'committed', P.token .. '.' .. P.nonce)
-redis.call('PEXPIRE', record, P.request_retention)
+local attempts = redis.call('HGET', record, 'attempts')
+for index, request in ipairs(requests) do
+  local each, follows = request_key(request), index > 1
+  local row = add_row(P.event, P.session, head, 'evt_' .. request, request, P.announce_grace, follows)
+  redis.call('HSET', each, unpack(P.fields))
+  redis.call('HSET', each, 'finished', now, 'claimed', '', 'cause', '', 'row', row, 'committed', name)
+  if follows then redis.call('HSET', each, 'with', P.request) end
+  if follows and attempts then redis.call('HSET', each, 'attempts', attempts) end
+  redis.call('PEXPIRE', each, P.request_retention)
+end
+if #P.of_first > 0 then redis.call('HSET', record, unpack(P.of_first)) end
 schedule(P.session)
 keep(P.session, head)
 set_wake(P.session, head)
-redis.call('PUBLISH', 'cm:finished', P.request)
-return { 'committed', row, redis.call('LLEN', session_key(P.session, 'in')) }
+for _, request in ipairs(requests) do redis.call('PUBLISH', 'cm:finished', request) end
+return told()

@@ -1,20 +1,4 @@
--- Before every script that works on a bucket: names of keys, and what several scripts share.
--- KEYS[1] is the bucket's wake index, "cm:{7k}:wake"; all other keys live under the same hash tag.
-local wake_key = KEYS[1]
-local base = string.sub(wake_key, 1, -5)
-local root = base .. 't:' .. P.tenant .. ':'
-local tries_key = base .. 'tries'
-local outbox_key = base .. 'outbox'
-local outbox_due_key = base .. 'outbox:due'
-local summaries_key = base .. 'sumdue'
-local erasing_key = base .. 'erasing'
-local callbacks_key = base .. 'callbacks'
-
-local function session_key(id, part)
-  return root .. 'ses:' .. id .. (part and ':' .. part or '')
-end
-local function request_key(id) return root .. 'req:' .. id end
-local function customer_key(customer, part) return root .. 'cus:' .. customer .. ':' .. part end
+-- Before every script that works on a bucket, behind `names` and `burst`: what several scripts share.
 
 -- Some operations are not safe to ask twice by themselves. Their answer is kept for ten seconds under the asker's own
 -- token, so that asking again after a lost answer finds it and changes nothing.
@@ -23,7 +7,12 @@ local function once(act)
   local known = redis.call('GET', kept)
   if known then return cjson.decode(known) end
   local answer = act()
-  redis.call('SET', kept, cjson.encode(answer), 'PX', 10000)
+  -- What is to happen once in a long time may be tried again where it was refused.
+  if not P.once_ms then
+    redis.call('SET', kept, cjson.encode(answer), 'PX', 10000)
+  elseif answer[1] == 'recorded' then
+    redis.call('SET', kept, cjson.encode(answer), 'PX', P.once_ms)
+  end
   return answer
 end
 
@@ -37,7 +26,7 @@ local function over(head, id, at)
 end
 
 local HEAD = { 'status', 'customer', 'customer_key', 'conversation', 'expires', 'lease', 'token', 'nonce', 'last',
-  'created' }
+  'created', 'handler' }
 -- What belongs to a session besides its head (false), and what belongs to its customer.
 local SESSION_PARTS = { false, 'in', 'msg', 'pending', 'req', 'sums' }
 local CUSTOMER_PARTS = { 'ses', 'conv', 'mem', 'memorder', 'memhistory', 'dig', 'digorder', 'idx', 'idxlog', 'memgone' }
@@ -51,7 +40,8 @@ local function read_head(id)
   return head
 end
 
--- The wake index holds, per session, the later of its lease's end and its head's due time.
+-- The wake index holds, per session, the later of its lease's end and its head's due time. What a person has taken
+-- over waits for no time: it only has to be told so.
 local function set_wake(id, head, earliest)
   local member = P.tenant .. '/' .. id
   local first = redis.call('LINDEX', session_key(id, 'in'), 0)
@@ -60,7 +50,7 @@ local function set_wake(id, head, earliest)
     redis.call('ZREM', wake_key, member)
     return
   end
-  local due = number(redis.call('HGET', request_key(first), 'due'))
+  local due = head.handler == 'human' and 0 or due_of(id, first)
   redis.call('ZADD', wake_key, math.max(due, number(head.lease), earliest or now), member)
 end
 
@@ -138,12 +128,20 @@ local function begin_session(id, customer_key_, fields)
 end
 
 -- A row of the outbox names what happened; it lives until it is announced.
-local function add_row(kind, id, head, event, request, first_try)
+-- `follows`: what a hook posts of its request was posted with another.
+local function add_row(kind, id, head, event, request, first_try, follows)
   local row = { id = event, type = kind, tenant = P.tenant, session = id, customer = head.customer, at = now }
   if request then
     row.request = request
     local kept = redis.call('HMGET', request_key(request), 'metadata', 'callback')
     row.metadata, row.callback = kept[1] or nil, kept[2] or nil
+    -- What one hook posts into a conversation leaves in the order of its tickets.
+    if row.callback and string.sub(row.callback, 1, 5) == 'hook:' and follows then
+      row.callback = nil
+    elseif row.callback and string.sub(row.callback, 1, 5) == 'hook:' then
+      row.after = redis.call('HGET', session_key(id), 'hooked') or nil
+      redis.call('HSET', session_key(id), 'hooked', request)
+    end
   end
   local raw = cjson.encode(row)
   redis.call('HSET', outbox_key, event, raw)

@@ -1,4 +1,4 @@
--- Change a session: close (no new tickets; open ones drain), reopen, title, tags.
+-- Change a session: close (no new tickets; open ones drain), reopen, title, tags, who handles it.
 local head = read_head(P.session)
 if not head then return { 'unknown' } end
 if P.status == 'open' and over(head, P.session, now) then
@@ -13,6 +13,10 @@ elseif P.status == 'closed' and head.status ~= 'closed' then
   add_row('session.closed', P.session, head, 'evt_' .. P.session .. '_closed_' .. now, nil, P.announce_grace)
 end
 if P.status then schedule(P.session) end
+if P.handler then
+  head.handler = P.handler
+  set_wake(P.session, head)
+end
 if #P.fields > 0 then redis.call('HSET', session_key(P.session), unpack(P.fields)) end
 return { 'updated', now, redis.call('HGETALL', session_key(P.session)),
   redis.call('LLEN', session_key(P.session, 'in')) }

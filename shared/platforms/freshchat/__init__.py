@@ -1,0 +1,1 @@
+"""Freshchat. A conversation is its id."""

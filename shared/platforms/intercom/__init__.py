@@ -1,0 +1,1 @@
+"""Intercom: notifications of a developer app. A conversation is its id."""

@@ -1,0 +1,1 @@
+"""Sunshine Conversations, the messaging of Zendesk. A conversation is `app/conversation`."""

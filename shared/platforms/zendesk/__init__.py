@@ -1,0 +1,3 @@
+"""Zendesk Support: event subscriptions, messaging events, and triggers that post our template. A conversation is a
+ticket's id.
+"""

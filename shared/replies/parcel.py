@@ -1,0 +1,169 @@
+"""A delivery to a platform, in hand: its steps are taken one by one, and each is written down.
+
+    look, where it may have been taken ─▶ whose is the conversation? ─▶ write "in doubt" ─▶ post ─▶ done
+
+What is in doubt when a process dies, or an answer does not come, is looked for before it is posted again. That a step
+is done is written down with what comes next, be it the step after it or the end.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.callbacks.channel import Ended, Lost, Verdict, Work
+from shared.callbacks.courier import SPARE_SECONDS
+from shared.callbacks.sender import Answer
+from shared.clock import Clock
+from shared.errors import UnknownSession
+from shared.models import ChatRequest
+from shared.platforms.types import Call, OpenHook, Outgoing, Words
+from shared.replies.briefing import brief_of
+from shared.replies.calling import Calls, Heard, ask
+from shared.replies.plan import DELETED, TAKEN, Plan, Step
+from shared.storage.types import SessionPatch
+
+CALLS_A_STEP: Final = 3  # look, ask whose it is, post
+NOTHING: Final = Answer(None, None, 0.0)
+NO_TEMPLATE: Final = "its hook does not say how a reply is posted"
+FINAL: Final = frozenset({"locked", "gone", "refused"})
+
+
+@dataclass(slots=True)
+class ReplyParcel:
+    """Implements `shared.callbacks.channel.Parcel`."""
+
+    hook: OpenHook
+    conversation: str
+    request: ChatRequest
+    plan: Plan
+    outgoing: Outgoing
+    calls: Calls
+    clock: Clock
+    longest_call: float
+    _began: float = field(default_factory=time.monotonic)
+    _brief: str | None = None
+    _last: Answer = NOTHING
+
+    @property
+    def endpoint(self) -> str:
+        """See `Parcel.endpoint`."""
+        return self.hook.id
+
+    @property
+    def seconds(self) -> float:
+        """See `Parcel.seconds`."""
+        return CALLS_A_STEP * self.longest_call
+
+    async def attempt(self, work: Work) -> Verdict | Ended:
+        """See `Parcel.attempt`."""
+        try:
+            for step in self.plan.steps:
+                if step.name not in work.delivery.done:
+                    ended = await self._take(work, step)
+                    if ended is not None:
+                        return ended
+        except UnknownSession:
+            return Ended("withheld", DELETED)
+        return Verdict(self._told(self._last), works=True)
+
+    async def _take(self, work: Work, step: Step) -> Verdict | Ended | None:
+        """Take a step; return how the attempt ended with it, if it did."""
+        words = Words(await self._text(work, step), f"{work.delivery.id}/{step.name}", work.delivery.at)
+        call = self._call(step, words)
+        if call is None and step.kind == "reply":
+            return Ended("dead", NO_TEMPLATE)
+        found = await self._needless(work, step, words) if call is not None else True
+        if found is True or call is None:
+            await self._took(work, step)
+            return None
+        return await self._post(work, step, call) if found is False else found
+
+    async def _needless(self, work: Work, step: Step, words: Words) -> bool | Verdict | Ended:
+        """Return whether the platform has taken a step already; or how the attempt ends before it is posted."""
+        if work.delivery.doubt == step.name and step.kind != "hand-off":
+            found = await self._is_there(words, private=step.kind == "note")
+            if found is not False:
+                return found
+        if step.kind == "note":
+            return False
+        taken = await self._taken_over(work, step)
+        if taken is True and (step.kind == "reply" or (not work.delivery.done and work.delivery.doubt is None)):
+            return Ended("withheld", TAKEN)
+        return taken  # handed over already, by us or by whoever took it: the note is still for them
+
+    async def _post(self, work: Work, step: Step, call: Call) -> Verdict | None:
+        if not await work.put(work.delivery.taking(step.name, self._now(work), self.seconds + SPARE_SECONDS)):
+            raise Lost
+        heard = await self._ask(call)
+        if heard.means == "taken":
+            await self._took(work, step)
+            return None
+        if heard.sure:
+            work.delivery = work.delivery.refused()
+        ended = Ended("dead", str(heard.answer.error)) if heard.means in FINAL else None
+        return Verdict(self._told(heard.answer), ended, heard.works)
+
+    async def _took(self, work: Work, step: Step) -> None:
+        """Write down, with the next change of the delivery, that a step was taken."""
+        if step.kind == "hand-off":
+            await work.own.update_session(work.delivery.session_id, SessionPatch(handler="human"))
+        work.delivery = work.delivery.took(step.name)
+
+    async def _is_there(self, words: Words, *, private: bool) -> bool | Verdict:
+        """Return whether the platform shows a post already; how the attempt ends where it does not answer now."""
+        call = self.outgoing.look(self.hook, self.conversation)
+        if call is None:
+            return False
+        heard = await self._ask(call)
+        if heard.means == "later":
+            return Verdict(self._told(heard.answer), works=heard.works)
+        return heard.means == "taken" and self.outgoing.is_there(self.hook, heard.said, words, private=private)
+
+    async def _taken_over(self, work: Work, step: Step) -> bool | Verdict:
+        """Return whether a person has the conversation, as we know and as the platform says.
+
+        Where the platform does not let us ask, what we know is all there is.
+        """
+        ours = self.request.result is not None and self.request.result.handoff is not None  # the commit said so
+        first = not work.delivery.done and work.delivery.doubt != step.name  # else we may have said so ourselves
+        if not ours and (step.kind == "reply" or first):
+            session = await work.own.session(work.delivery.session_id)
+            if session.handler == "human":
+                return True
+        call = self.outgoing.handler(self.hook, self.conversation)
+        if call is None:
+            return False
+        heard = await self._ask(call)
+        if heard.means == "later":
+            return Verdict(self._told(heard.answer), works=heard.works)
+        return heard.means == "taken" and not self.outgoing.is_ours(self.hook, heard.said)
+
+    async def _text(self, work: Work, step: Step) -> str:
+        if step.kind == "reply":
+            return step.text
+        if self._brief is None:
+            self._brief = await brief_of(work.own, self.request, str(self.plan.why))
+        longest = self.outgoing.longest(self.hook)
+        return self._brief if len(self._brief) <= longest else f"{self._brief[: longest - 1]}…"
+
+    def _call(self, step: Step, words: Words) -> Call | None:
+        if step.kind == "reply":
+            return self.outgoing.reply(self.hook, self.conversation, words)
+        if step.kind == "note":
+            return self.outgoing.note(self.hook, self.conversation, words)
+        return self.outgoing.hand_off(self.hook, self.conversation, words.text)
+
+    async def _ask(self, call: Call) -> Heard:
+        heard = await ask(self.calls, self.outgoing, self.hook, call, self.clock)
+        self._last = heard.answer
+        return heard
+
+    def _told(self, answer: Answer) -> Answer:
+        """Return an answer as the attempt tells it: with the time that the whole attempt took, and nothing it said."""
+        return replace(answer, seconds=time.monotonic() - self._began, body=b"", headers={})
+
+    def _now(self, work: Work) -> datetime:
+        return work.kept.now + timedelta(seconds=time.monotonic() - self._began)
