@@ -24,6 +24,7 @@ CALLBACKS = "cm:callbacks"
 HOOKS = "cm:{hooks}"
 RUNNING = "cm:batches:running"
 FLIGHTS = "cm:summaries:flights"
+COLD = "cm:memory:cold"
 FINISHED_CHANNEL = "cm:finished"
 LISTEN_CHANNEL = "cm:listen"
 

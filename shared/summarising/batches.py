@@ -1,4 +1,4 @@
-"""Going on with batches of summaries, a step at a time, whoever was cut off before.
+"""Going on with batches of sessions, a step at a time, whoever was cut off before.
 
 A part is held by a lease inside its record: whoever changes the record's version may go on. It is written before
 Claude is handed anything, so that after a crash the next one looks for what was handed in, instead of paying twice.
@@ -20,6 +20,7 @@ from shared.storage.contract import Store, TenantStore
 from shared.storage.types import KeptPart, RunningPart
 from shared.summarising.batch import PART_SESSIONS, BatchHead, BatchItem, BatchPart, ItemState, PartState, head_of
 from shared.summarising.job import count
+from shared.summarising.memory_single import MemoryShare, MemorySingle
 from shared.summarising.part_desk import Overtaken, PartDesk
 from shared.summarising.selecting import selected
 from shared.summarising.single import ROUNDS, Single, custom_id
@@ -39,6 +40,7 @@ class BatchParts:
     batches: BatchClient
     announcer: Announcer
     single: Single
+    memory: MemorySingle
 
 
 class BatchRunner:
@@ -88,7 +90,7 @@ class BatchRunner:
         }
         number, held = max(kept) + 1, list[str]()
         if not head.canceled:
-            async for session_id in selected(own, head.selection):
+            async for session_id in selected(own, head):
                 if session_id in known:
                     continue
                 known.add(session_id)
@@ -115,22 +117,27 @@ class BatchRunner:
         if head.canceled and desk.part.state == "waiting":
             await desk.end_as("canceled")
         if desk.part.state == "waiting":
-            await self._submit(own, desk)
+            await self._submit(own, desk, self._of(desk, head))
         if desk.part.state == "submitted":
             await self._look(own, desk, head)
 
-    async def _submit(self, own: TenantStore, desk: PartDesk) -> None:
+    def _of(self, desk: PartDesk, head: BatchHead) -> Single | MemoryShare:
+        """Return what prepares and finishes the sessions of a part."""
+        return self._parts.memory.of(desk.batch_id) if head.kind == "memory" else self._parts.single
+
+    async def _submit(self, own: TenantStore, desk: PartDesk, single: Single | MemoryShare) -> None:
         requests, items, room = list[BatchRequest](), list[BatchItem](), MOST_BYTES
         for item in desk.part.items:
             changed, request = item, None
             if item.state == "waiting" and room > 0:
-                changed, request = await self._parts.single.prepare(own, item)
+                changed, request = await single.prepare(own, item)
             if request is not None:
                 requests.append(request)
                 room -= len(str(request.prompt.messages))
             items.append(changed)
         if not requests:
-            await desk.save(items=tuple(items), state="ended")
+            waits = any(item.state == "waiting" for item in items)  # another job is at it
+            await desk.save(items=tuple(items), state="waiting" if waits else "ended")
             return
         await desk.save(items=tuple(items), state="submitting", submitted_at=await self._parts.store.now())
         try:
@@ -174,13 +181,14 @@ class BatchRunner:
             batch = await self._parts.batches.cancel(claude_id)
         if not batch.ended:
             return
+        single = self._of(desk, head)
         at = {item.session_id: index for index, item in enumerate(desk.part.items)}
         unsaved, busy = 0, set[int]()
         async for result in self._parts.batches.results(claude_id):
             index = at.get(result.custom_id.partition("-")[0])
             if index is None or desk.part.items[index].state != "submitted":
                 continue
-            await self._take(own, desk, index, result)
+            await self._take(own, desk, single, index, result)
             if desk.part.items[index].state == "submitted":
                 busy.add(index)
             unsaved += 1
@@ -194,7 +202,9 @@ class BatchRunner:
         state: PartState = "waiting" if any(item.state == "waiting" for item in left) else "ended"
         await desk.save(items=left, state=state, claude_id=None)
 
-    async def _take(self, own: TenantStore, desk: PartDesk, index: int, result: BatchResult) -> None:
+    async def _take(
+        self, own: TenantStore, desk: PartDesk, single: Single | MemoryShare, index: int, result: BatchResult
+    ) -> None:
         """Take in one session's result: stored, tried again in another batch, or singly, or given up."""
         item, failure = desk.part.items[index], result.failure
         if isinstance(failure, ClaudeLater) and failure.cause in {"expired", "canceled"}:
@@ -206,7 +216,7 @@ class BatchRunner:
         answer = result.reply or failure
         if answer is None:
             return
-        done = await self._parts.single.finish(own, item, answer)
+        done = await single.finish(own, item, answer)
         if done.item.state == "submitted":
             return
         await count(own, f"batch.{done.item.state}")

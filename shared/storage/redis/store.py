@@ -30,7 +30,7 @@ from shared.storage.redis.indexes import RedisIndexes
 from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.memories import RedisMemories
 from shared.storage.redis.sessions import RedisSessions
-from shared.storage.redis.summaries import RedisSummaries, SummaryWork
+from shared.storage.redis.summaries import RedisSummaries, SummaryWork, cold_sessions
 from shared.storage.redis.turns import RedisTurns
 from shared.storage.types import Calibrated, DueSummary, Limits, OutboxRow, RunningPart
 
@@ -135,6 +135,10 @@ class RedisStore:
     async def running_parts(self) -> list[RunningPart]:
         """See `Store.running_parts`."""
         return await running(self._client)
+
+    def cold_sessions(self) -> AsyncIterator[SessionRef]:
+        """See `Store.cold_sessions`."""
+        return cold_sessions(self._client)
 
     async def due_deliveries(self, bucket: str, limit: int) -> list[DeliveryRef]:
         """See `DueDeliveries.due_deliveries`."""
