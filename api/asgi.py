@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -16,12 +17,13 @@ from api.hub import Hub
 from api.keys import KeyCache
 from api.services import ApiServices
 from shared.bridge import Bridge
-from shared.broker import Waker, make_celery
+from shared.broker import Waker, depths_of, make_celery
 from shared.callbacks.account import Accounts
 from shared.callbacks.guard import Guard, SystemLookup
 from shared.callbacks.rules import rules_of
 from shared.clock import system_clock
 from shared.context.tokens import load_counter
+from shared.conversation.noter import Noter
 from shared.hooks.hooks import Hooks
 from shared.hooks.intake import Intake, IntakeParts
 from shared.ids import Ids
@@ -94,7 +96,9 @@ class Application:
             guard=Guard(rules_of(settings), self._lookup()),
             hooks=Hooks(store, sealer),
             intake=Intake(intake),
+            noter=Noter(store, simulated=settings.simulated),
         )
+        self._open.push_async_callback(services.noter.close)
         most = BYTES_PER_CHARACTER * settings.max_message_chars + 2 * settings.max_metadata_bytes + OTHER_BYTES
         self._front = Front(create_flask(services), Holds(store, hub), settings.web_threads, most)
         _drain_on_stop(lambda: loop.call_soon_threadsafe(hub.drain))
@@ -106,7 +110,7 @@ class Application:
 
 
 def _make_waker(settings: Settings) -> Waker:
-    return Waker(make_celery(settings, socket_seconds=BROKER_SECONDS))
+    return Waker(make_celery(settings, socket_seconds=BROKER_SECONDS), partial(depths_of, settings))
 
 
 def create_application() -> Application:

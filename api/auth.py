@@ -8,6 +8,8 @@ the service is open to this machine alone: it listens on loopback only (checked 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
 from flask import g, request
@@ -15,7 +17,7 @@ from flask import g, request
 from api.problems import FORBIDDEN, INVALID, UNAUTHENTICATED, Problem
 from api.services import services
 from api.signing_in import COOKIE, check_token, key_id_in, opens
-from shared.storage.access import ApiKey
+from shared.storage.access import ApiKey, KeyRole
 from shared.storage.keys import valid_tenant
 
 DEFAULT_TENANT = "default"
@@ -36,8 +38,23 @@ PUBLIC = frozenset(
         "sign_in.sign_out",
     }
 )
+# What an operator asks of no tenant.
+OF_NO_TENANT = frozenset({"operations.tenants"})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 NEEDS_KEY = "Send `Authorization: Bearer <key>`; keys are made by `customer-memory keys create`."
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `by`: the id of the key, or `open`, where none is needed."""
+
+    by: str
+    role: KeyRole | Literal["open"]
+
+    @property
+    def operates(self) -> bool:
+        """Whether they may see what concerns more than one tenant."""
+        return self.role != "tenant"
 
 
 def authenticate() -> None:
@@ -62,6 +79,7 @@ def authenticate() -> None:
     else:
         only_from_here()
         tenant = DEFAULT_TENANT
+        g.caller = Caller("open", "open")
     g.tenant = tenant
     g.tenant_store = serving.store.tenant(tenant)
 
@@ -99,8 +117,11 @@ def is_loopback(host: str) -> bool:
 def _tenant_of(key: ApiKey | None) -> str:
     if key is None:
         raise Problem(UNAUTHENTICATED, "The API key is unknown or revoked.")
+    g.caller = Caller(key.key_id, key.role)
     named = request.headers.get("X-Tenant")
     if key.role == "operator":
+        if named is None and request.endpoint in OF_NO_TENANT:
+            return key.tenant
         if named is None:
             raise Problem(INVALID, "An operator's key acts for a tenant: name it in the X-Tenant header.")
         if not valid_tenant(named):

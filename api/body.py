@@ -13,7 +13,9 @@ from api.problems import INVALID, Problem, invalid
 
 MEANT_FOR_BODY = frozenset({"POST", "PUT", "PATCH"})
 # These are told all by their path.
-WITHOUT_BODY = frozenset({"summaries.post_summary", "batches.cancel_batch", "deliveries.replay_one"})
+WITHOUT_BODY = frozenset(
+    {"chat.replay_chat", "summaries.post_summary", "batches.cancel_batch", "deliveries.replay_one"}
+)
 # What a platform posts is its own, and read by whoever knows it.
 IN_OTHER_WORDS = frozenset({"webhooks.post_webhook"})
 

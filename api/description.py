@@ -50,7 +50,10 @@ RECEIVED = {
     "429": "Tried again, and not before `Retry-After`; so with any other answer that names one",
     "default": "Tried again: ten attempts in about three days. A redirect is not followed",
 }
-STREAMS = frozenset({("get", "/api/chat/{request_id}/events")})
+STREAMS = {
+    ("get", "/api/chat/{request_id}/events"): "delta, reset, then result or failed",
+    ("get", "/api/live"): "change, with the topics in which something has changed",
+}
 JSON_LINES = frozenset({("get", "/api/customers/{customer_id}/export")})
 
 
@@ -116,7 +119,7 @@ def _complete(operation: dict[str, Any], method: str, path: str) -> None:
         responses["200"]["content"] = {"application/x-ndjson": responses["200"]["content"].popitem()[1]}
     if (method, path) in STREAMS:
         responses["200"] = {
-            "description": "Server-sent events: delta, reset, then result or failed",
+            "description": f"Server-sent events: {STREAMS[method, path]}",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         }
     add_examples(operation, method, path)

@@ -25,6 +25,7 @@ Send = Callable[[Event], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 BODY_SECONDS = 30.0
+STREAMED = frozenset({"stream", "export", "live"})
 ALIVE = b'{"status":"alive"}'
 _HOLD = HOLD_HEADER.lower().encode()
 _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
@@ -90,7 +91,7 @@ class Front:
                 return bytes(body)
 
     async def _hold(self, hold: Hold, answer: Captured, receive: Receive, send: Send) -> None:
-        work = self._stream if hold.kind in {"stream", "export"} else self._await
+        work = self._stream if hold.kind in STREAMED else self._await
         working = asyncio.ensure_future(work(hold, answer, send))
         leaving = asyncio.ensure_future(_gone(receive))
         try:
@@ -109,8 +110,7 @@ class Front:
     async def _stream(self, hold: Hold, answer: Captured, send: Send) -> None:
         headers = [pair for pair in answer.headers if pair[0] not in {_HOLD, b"content-length"}]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        told = self._holds.export(hold) if hold.kind == "export" else self._holds.events(hold)
-        async for event in told:
+        async for event in self._holds.streamed(hold):
             await send({"type": "http.response.body", "body": event, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -61,10 +61,14 @@ class Hub:
         """Wake waiters as requests change; all of them where some word may have been missed. Runs until cancelled."""
         async for request_id in announced:
             if request_id:
-                for waiter in tuple(self._waiters.get(request_id, ())):
-                    waiter.wake()
+                self.wake(request_id)
             else:
                 self._wake_all()
+
+    def wake(self, request_id: str) -> None:
+        """Wake the waiters of a request, or of what else is waited for by a name."""
+        for waiter in tuple(self._waiters.get(request_id, ())):
+            waiter.wake()
 
     def drain(self) -> None:
         """End every wait now: the process is about to stop."""

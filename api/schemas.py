@@ -100,6 +100,7 @@ class ChatStatus(Model):
     handoff: str | None = Field(None, description="why the agent handed the conversation to a person, if it did")
     failure: Failure | None = None
     attempts: int = 0
+    replay_of: str | None = Field(None, description="the failed request that it asks again")
     waiting_for: str | None = Field(None, description="why it waits, when Claude asked it to")
     due_at: datetime | None = Field(None, description="when it is tried again")
     accepted_at: datetime
@@ -124,6 +125,7 @@ class ChatStatus(Model):
             handoff=result.handoff if result else None,
             failure=record.failure,
             attempts=record.attempts,
+            replay_of=record.replay_of,
             waiting_for=record.waiting_for,
             due_at=record.due_at,
             accepted_at=record.accepted_at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -15,6 +15,7 @@ from shared.callbacks.account import Accounts
 from shared.callbacks.guard import Guard
 from shared.clock import Clock
 from shared.context.tokens import TokenCounter
+from shared.conversation.noter import Noter
 from shared.errors import StoreUnavailable
 from shared.hooks.hooks import Hooks
 from shared.hooks.intake import Intake
@@ -44,6 +45,11 @@ class ApiServices:
     guard: Guard
     hooks: Hooks
     intake: Intake
+    noter: Noter
+
+    def note(self, take: Callable[[Noter], None]) -> None:
+        """Let the noter take a note, on the loop; nobody waits for it."""
+        self.bridge.loop.call_soon_threadsafe(take, self.noter)
 
     def call(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         """Run `work` on the loop and return its answer.

@@ -14,7 +14,7 @@ from flask import Response, g, request
 
 from shared.models import Model
 
-Kind = Literal["result", "status", "stream", "export"]
+Kind = Literal["result", "status", "stream", "export", "live"]
 
 HOLD_HEADER = "X-Customer-Memory-Hold"
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?:$|[,;\s])", re.IGNORECASE)
@@ -23,7 +23,7 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?:$|[,;\s])", re.IGN
 class Hold(Model):
     """What to wait for: `result` the end of a request, `status` the same for a poll, `stream` its events.
 
-    `export` waits for nothing: all of a customer is sent, as fast as it is read.
+    `export` waits for nothing: all of a customer is sent, as fast as it is read. `live` tells of a tenant's changes.
     """
 
     kind: Kind
@@ -55,6 +55,11 @@ def hold(response: Response, kind: Kind, request_id: str, seconds: float = 0) ->
 def export(response: Response, customer_id: str) -> Response:
     """Return `response` marked to be followed by all of a customer."""
     return _marked(response, Hold(kind="export", tenant=g.tenant, customer_id=customer_id))
+
+
+def live(response: Response) -> Response:
+    """Return `response` marked to be followed by what changes in the tenant."""
+    return _marked(response, Hold(kind="live", tenant=g.tenant))
 
 
 def _marked(response: Response, asked: Hold) -> Response:

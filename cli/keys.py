@@ -12,6 +12,7 @@ from shared.errors import CustomerMemoryError
 from shared.settings import load_settings
 from shared.storage import open_store
 from shared.storage.access import ApiKey, KeyRole
+from shared.storage.tenant_index import Action
 
 PATIENCE_SECONDS = 3.0
 
@@ -80,4 +81,9 @@ async def _list() -> list[ApiKey]:
 
 async def _revoke(key_id: str) -> ApiKey | None:
     async with open_store(find_settings(load_settings()), patience=PATIENCE_SECONDS) as store:
-        return await store.access.revoke(key_id)
+        key = await store.access.revoke(key_id)
+        if key is not None and key.revoked_at is not None:
+            # Named so, it is kept once, however often the key is revoked.
+            action = Action(f"act_revoke_{key_id}", key.revoked_at, "revoke-key", "cli", f"key {key_id}")
+            await store.tenant(key.tenant).act(action)
+        return key

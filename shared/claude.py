@@ -8,6 +8,7 @@ https://platform.claude.com/docs/en/api/errors
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ import anthropic
 import httpx2
 from anthropic import AsyncAnthropic, DefaultAioHttpClient
 from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
+from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, Context, OpenedState
 
 from shared.errors import ClaudeFailed, ClaudeLater
 from shared.models import TokenUsage
@@ -46,6 +47,8 @@ FAILED = {
     413: "request-too-large",
 }
 SPENT = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
+# What purgatory calls the states of a breaker.
+STATES = {CLOSED: "closed", OPENED: "open", HALF_OPENED: "half-open"}
 TRIPS = frozenset({"overloaded", "server-error", "timeout", "unreachable"})
 
 WHOLE, CUT = "whole", "cut"
@@ -74,6 +77,7 @@ class Claude:
     def __init__(self, settings: Settings) -> None:
         key = settings.anthropic_api_key
         self._seconds = settings.claude_timeout_seconds
+        self._asked: set[str] = set()
         self._client = AsyncAnthropic(
             api_key=key.get_secret_value() if key else "simulated",
             base_url=settings.anthropic_base_url if key else settings.simulator_url,
@@ -96,6 +100,12 @@ class Claude:
             ],
         )
 
+    async def breakers(self) -> dict[str, str]:
+        """Return how each model is asked: `closed`, `open` (not at all, for a while), `half-open` (once, to see)."""
+        async with self._breakers.uow as work:
+            found = {model: await work.contexts.get(model) for model in self._asked}
+        return {model: _state_of(breaker) for model, breaker in found.items() if breaker is not None}
+
     async def close(self) -> None:
         """See `shared.prompt.ClaudeClient.close`."""
         await self._client.close()
@@ -104,6 +114,7 @@ class Claude:
         """See `shared.prompt.ClaudeClient.ask`. While the model's breaker is open, Claude is not asked at all."""
         model = prompt.model
         request = request_of(prompt)
+        self._asked.add(model)
         try:
             async with await self._breakers.get_breaker(model):
                 return await self._heard(self._stream(request, on_text))
@@ -155,6 +166,13 @@ class Claude:
         if not ended:
             raise ClaudeLater("stream-cut", "Claude's answer ended before it was whole")
         return judged("".join(pieces), usage.total(), answered_by, stop_reason)
+
+
+def _state_of(breaker: Context) -> str:
+    """Return a breaker's state. One whose time is up stays open until the next call, which it lets through."""
+    if breaker.state == OPENED and time.time() - (breaker.opened_at or 0) >= BREAKER_SECONDS:
+        return STATES[HALF_OPENED]
+    return STATES[breaker.state]
 
 
 def request_of(prompt: Prompt) -> dict[str, Any]:

@@ -11,7 +11,7 @@ CustomerMemoryError
 │   └── NoTopics             this kind of broker cannot be listened to from here; says what to do instead
 ├── Refusal                  a caller asked for what cannot be; each kind is one answer of the API
 │   ├── UnknownSession  UnknownRequest  UnknownMessage  UnknownMemory  UnknownSummary  UnknownBatch
-│   ├── UnknownDelivery  NoSecretKey
+│   ├── UnknownDelivery  NoSecretKey  UnknownCustomer  NotReplayable
 │   ├── UnknownHook  NotGenuine  Malformed
 │   ├── SessionClosed  SessionExpired  SessionBusy  ConversationMoved  ConversationMismatch
 │   ├── KeyReused  ContextGone  CustomerErasing
@@ -120,6 +120,14 @@ class UnknownBatch(Refusal):
 
 class UnknownDelivery(Refusal):
     """There is no delivery with this id: its request asked for no callback, has not ended, or is past its retention."""
+
+
+class UnknownCustomer(Refusal):
+    """Nothing is known of this customer."""
+
+
+class NotReplayable(Refusal):
+    """Only a failed request is replayed, and only while its message is there. Post the message again instead."""
 
 
 class NoSecretKey(Refusal):

@@ -212,6 +212,7 @@ class ChatRequest(Model):
     metadata: Metadata = Field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
     callback: str | None = Field(None, description="where its result is posted; `tenant`: where the tenant says")
+    replay_of: str | None = Field(None, description="the failed request that it asks again")
     handoff: bool = Field(False, description="the agent may hand the conversation to a person")
     coalesce_ms: int = Field(0, description="so long the next message is waited for, to answer both at once; 0: not")
     burst: tuple[str, ...] = Field((), description="the requests after it that are answered with it")

@@ -22,7 +22,7 @@ def main(role: str) -> None:
     """Start Celery in the given role."""
     try:
         settings = load_settings()
-        app = create_app(settings, on_warm=_tell if role == "chat" else None)
+        app = create_app(settings, on_warm=_tell if role == "chat" else None, role=role)
     except SettingsError as error:
         click.echo(error, err=True)
         sys.exit(2)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_shutdown, worker_ready, worker_shutdown
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready, worker_shutdown
 
 from shared.broker import (
     CALLBACKS,
@@ -61,11 +61,17 @@ ROLES = {
 }
 
 
-def create_app(settings: Settings, adapters: Adapters | None = None, *, on_warm: OnWarm | None = None) -> Celery:
+def create_app(
+    settings: Settings,
+    adapters: Adapters | None = None,
+    *,
+    on_warm: OnWarm | None = None,
+    role: str | None = None,
+) -> Celery:
     """Return the worker's Celery application with its tasks and beat schedule.
 
-    `on_warm`: called when the worker takes tasks and all that turns need is open. Given, that is opened at the start,
-    so that the first customer does not wait for it.
+    `role`: as which its processes tell that they live. `on_warm`: called when the worker takes tasks and all that turns
+    need is open. Given, that is opened at the start, so that the first customer does not wait for it.
     """
     app = make_celery(settings, socket_seconds=BROKER_SECONDS)
     app.conf.beat_schedule = {
@@ -96,9 +102,17 @@ def create_app(settings: Settings, adapters: Adapters | None = None, *, on_warm:
             threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
 
         worker_ready.connect(start_warm_up, weak=False)
+    if role in ROLES:
+        # Not before a fork: a pool of processes forks its children first, and again when one has died.
+        begun = worker_process_init if ROLES[role].pool == "prefork" else worker_ready
+        begun.connect(partial(_start_heart, runtime, role), weak=False)
     worker_shutdown.connect(stop, weak=False)
     worker_process_shutdown.connect(stop, weak=False)
     return app
+
+
+def _start_heart(runtime: WorkerRuntime, role: str, **_: object) -> None:
+    threading.Thread(target=partial(runtime.live, role), name="heart", daemon=True).start()
 
 
 def _warm_up(runtime: WorkerRuntime, on_warm: OnWarm) -> None:

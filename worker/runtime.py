@@ -26,6 +26,7 @@ from shared.context.tokens import load_counter
 from shared.conversation.announce import Announcer, Publisher
 from shared.conversation.instructions import InstructionsCache
 from shared.conversation.learning import Learner
+from shared.conversation.noter import Noter
 from shared.conversation.reconcile import Reconciler, Round
 from shared.conversation.stream import Listeners
 from shared.conversation.turn import Advanced, TurnParts, TurnRunner
@@ -46,6 +47,7 @@ from shared.summarising.job import SummaryJobs, SummaryParts
 from shared.summarising.memory_single import MemorySingle
 from shared.summarising.single import Single
 from worker.courier import open_courier
+from worker.heart import beat
 from worker.later import LaterWaker
 
 STORE_PATIENCE_SECONDS = 20.0
@@ -81,6 +83,7 @@ class WorkerRuntime:
         self._turns: TurnRunner | None = None
         self._summaries: Summarising | None = None
         self._courier: Courier | None = None
+        self._claudes: list[ClaudeClient] = []
 
     def advance(self, ref: SessionRef, *, quarantine: bool) -> Advanced:
         """Run the session's next turn. Raises StoreError."""
@@ -152,6 +155,21 @@ class WorkerRuntime:
 
         return base.loop.call(Reconciler(base.store, base.announcer, wake).run(every=every))
 
+    def live(self, role: str) -> None:
+        """Tell from now on that this process lives."""
+        base = self.base()
+
+        async def begin() -> None:
+            beating = asyncio.get_running_loop().create_task(beat(base.store, role, self._breakers))
+            base.closing.callback(beating.cancel)
+
+        base.loop.call(begin())
+
+    async def _breakers(self) -> dict[str, str]:
+        """Return how Claude is asked by this process; nothing where it asks none, or by a stand-in."""
+        told = [getattr(claude, "breakers", None) for claude in self._claudes]
+        return {model: state for ask in told if ask is not None for model, state in (await ask()).items()}
+
     def base(self) -> Base:
         """Return what every role works with, opening it with the first call."""
         with self._lock:
@@ -177,7 +195,9 @@ class WorkerRuntime:
         publisher = self._adapters.make_publisher(self._app, self._settings)
         content = self._settings.events_include_content
         callbacks = CallbackDesk(store, self._wake_courier)
-        announcer = Announcer(store, publisher, executor, callbacks, include_content=content)
+        noter = Noter(store, simulated=self._settings.simulated)
+        closing.push_async_callback(noter.close)
+        announcer = Announcer(store, publisher, executor, callbacks, include_content=content, noter=noter)
         return Base(loop, closing, store, announcer, LaterWaker(self.waker.wake))
 
     def _summarising(self) -> Summarising:
@@ -189,6 +209,7 @@ class WorkerRuntime:
 
     async def _open_summaries(self, base: Base) -> Summarising:
         claude = self._adapters.open_claude(self._settings)
+        self._claudes.append(claude)
         base.closing.push_async_callback(claude.close)
         parts = SummaryParts(
             store=base.store,
@@ -209,6 +230,7 @@ class WorkerRuntime:
         budget = TokenBudget(max=settings.token_budget_max, reserve=settings.token_budget_reserve)
         check_budget(settings.agent_instructions, budget, settings.allowed_models, counter)
         claude = self._adapters.open_claude(settings)
+        self._claudes.append(claude)
         base.closing.push_async_callback(claude.close)
         learner = Learner(base.store, counter.name)
         base.closing.push_async_callback(learner.close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, g
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.audit import acted
 from api.problems import ProblemDetails
 from api.routes.common import PROBLEMS, answer
 from api.services import services, tenant_store
@@ -99,6 +100,7 @@ def cancel_batch(path: BatchIdPath) -> Response:
             return answer(view_of(path.batch_id, kept), 202)
         value = head.model_copy(update={"canceled": True}).model_dump_json()
         if serving.call(own.put_part(path.batch_id, 0, value, kept[0].version, running=not head.collected)):
+            acted("cancel-batch", f"batch {path.batch_id}")
             return answer(view_of(path.batch_id, _kept(path.batch_id)), 202)
     raise StoreUnavailable("the batch changed each time it was looked at")
 

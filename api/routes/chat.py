@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from typing import Any
 
 from flask import Response, g, request
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.audit import acted
+from api.console_schemas import ReplayAccepted
 from api.context_schemas import ContextView
 from api.problems import INVALID, Problem, ProblemDetails
 from api.routes.callbacks import callback_of
@@ -18,7 +21,8 @@ from api.services import services, tenant_store
 from api.waiting import hold, preferred_wait
 from shared.context.rebuild import rebuild
 from shared.conversation.preview import Preview
-from shared.errors import ContextGone, KeyReused, UnknownRequest
+from shared.conversation.replay import replayed
+from shared.errors import ContextGone, KeyReused, NotReplayable, UnknownRequest
 from shared.ids import SessionRef, bucket_of
 from shared.models import FINISHED, Attachment, Receipt
 from shared.storage.types import NewRequest
@@ -41,18 +45,9 @@ def post_chat(body: ChatBody) -> Response:
     check_size("/metadata", body.metadata, services().settings.max_metadata_bytes, "MAX_METADATA_BYTES")
     check_model("/model", body.model)
     request_id, session_id = _accept(body, kept_attachments(body.attachments), callback_of(body.callback_url))
+    _note(request_id, body.customer_id)
     services().waker.wake(SessionRef(g.tenant, session_id))
-    status_url = f"/api/chat/{request_id}"
-    accepted = ChatAccepted(
-        request_id=request_id,
-        session_id=session_id,
-        status="queued",
-        status_url=status_url,
-        events_url=f"{status_url}/events",
-    )
-    response = answer(accepted, 202)
-    response.headers["Location"] = status_url
-    response.headers["Retry-After"] = "1"
+    response = _accepted(ChatAccepted(**_told(request_id, session_id)))
     asked = preferred_wait()
     wait = services().settings.chat_default_wait_seconds if asked is None else asked
     if wait > 0:
@@ -111,6 +106,51 @@ def get_context(path: RequestPath) -> Response:
     if context is None:
         raise ContextGone
     return answer(ContextView.of(context))
+
+
+@blueprint.post(
+    "/<request_id>/replay",
+    summary="Ask a failed request again",
+    responses={202: ReplayAccepted, 404: ProblemDetails, 409: ProblemDetails, **PROBLEMS},
+)
+def replay_chat(path: RequestPath) -> Response:
+    """Ask a failed request again, at the end of its session. Asked twice in 24 hours, it is the same new request."""
+    serving, own = services(), tenant_store()
+    failed = serving.call(own.request(path.request_id))
+    if failed.status != "failed" or not failed.message:
+        raise NotReplayable
+    bucket = bucket_of(g.tenant, failed.customer_id)
+    # No caller can send such a key: it holds a line feed.
+    reserved = serving.call(own.reserve(f"replay\n{failed.id}", "replay", serving.ids.request(bucket)))
+    session_id = serving.call(own.accept(replayed(failed, reserved.request_id), serving.ids.session(bucket)))
+    _note(reserved.request_id, failed.customer_id)
+    serving.waker.wake(SessionRef(g.tenant, session_id))
+    acted("replay-request", f"request {failed.id}")
+    return _accepted(ReplayAccepted(**_told(reserved.request_id, session_id), replay_of=failed.id))
+
+
+def _told(request_id: str, session_id: str) -> dict[str, Any]:
+    url = f"/api/chat/{request_id}"
+    return {
+        "request_id": request_id,
+        "session_id": session_id,
+        "status": "queued",
+        "status_url": url,
+        "events_url": f"{url}/events",
+    }
+
+
+def _accepted(accepted: ChatAccepted) -> Response:
+    response = answer(accepted, 202)
+    response.headers["Location"] = accepted.status_url
+    response.headers["Retry-After"] = "1"
+    return response
+
+
+def _note(request_id: str, customer_id: str) -> None:
+    serving, tenant = services(), g.tenant
+    now = serving.clock()
+    serving.note(lambda noter: noter.opened(tenant, request_id, customer_id, now))
 
 
 def _accept(body: ChatBody, attachments: tuple[Attachment, ...], callback: str | None) -> tuple[str, str]:

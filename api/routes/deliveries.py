@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, g
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.audit import acted
 from api.callback_schemas import (
     DeliveriesQuery,
     DeliveryList,
@@ -65,6 +66,7 @@ def replay_one(path: DeliveryPath) -> Response:
     serving, request_id = services(), request_id_of(path.delivery_id)
     delivery = serving.call(replay(tenant_store(), request_id))
     serving.waker.deliver(DeliveryRef(g.tenant, request_id))  # else the next round finds it
+    acted("replay-delivery", f"delivery of request {request_id}")
     return answer(DeliveryView.of(delivery), 202)
 
 
@@ -78,4 +80,5 @@ def replay_many(body: ReplayBody) -> Response:
         replayed += done
         if cursor is None:
             break
+    acted("replay-deliveries", f"{replayed} deliveries that were {body.status}")
     return answer(ReplayView(replayed=replayed, cursor=cursor), 202)

@@ -7,6 +7,8 @@ import asyncio
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.audit import acted, heard_of, named
+from api.console_schemas import ApproveBody
 from api.memory_schemas import MemoryAnswer, MemoryBody, MemoryFound, MemoryKeyQuery, MemoryQuery, TurnView
 from api.problems import ProblemDetails, invalid
 from api.routes.common import PROBLEMS, answer, check_size, page
@@ -28,6 +30,7 @@ def post_memory(body: MemoryBody) -> Response:
     check_size("/value", body.value, services().settings.max_memory_value_bytes, "MAX_MEMORY_VALUE_BYTES")
     put = tenant_store().put_memory(body.customer_id, body.key, body.value, body.scope, body.facts)
     entry, new = services().call(put)
+    heard_of(body.customer_id, entry.updated_at)
     return answer(entry, 201 if new else 200, nulls=True)
 
 
@@ -60,5 +63,17 @@ def _found(query: MemoryQuery, text: str) -> Response:
 @blueprint.delete("", summary="Forget", responses={204: None, 404: ProblemDetails, **PROBLEMS})
 def delete_memory(query: MemoryKeyQuery) -> Response:
     """Remove an entry and its history."""
-    services().call(tenant_store().delete_memory(query.customer_id, query.key))
+    serving, own = services(), tenant_store()
+    found = serving.call(own.memories(query.customer_id, None, query.key, 1, None)).items
+    serving.call(own.delete_memory(query.customer_id, query.key))
+    discarded = any(entry.quarantined for entry in found)
+    acted("discard-entry" if discarded else "delete-entry", f"entry of {named(query.customer_id)}")
     return Response(status=204)
+
+
+@blueprint.post("/approve", summary="Approve", responses={200: MemoryEntry, 404: ProblemDetails, **PROBLEMS})
+def approve_memory(body: ApproveBody) -> Response:
+    """Let an entry in quarantine count from now on, as one that was written here. Another one stays as it is."""
+    entry = services().call(tenant_store().approve_memory(body.customer_id, body.key))
+    acted("approve-entry", f"entry of {named(body.customer_id)}")
+    return answer(entry, nulls=True)

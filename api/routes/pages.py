@@ -21,7 +21,13 @@ def chat() -> Response:
     return _file("chat.html")
 
 
-@blueprint.get("/static/<name>", endpoint="asset")
+@blueprint.get("/console", endpoint="console")
+def console() -> Response:
+    """Show the console: one page, its views are told apart behind the `#`."""
+    return _file("console/console.html")
+
+
+@blueprint.get("/static/<path:name>", endpoint="asset")
 def asset(name: str) -> Response:
     """Serve the pages' own files."""
     return _file(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, g
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.audit import acted, heard_of
 from api.context_schemas import ContextQuery, ContextView
 from api.problems import ProblemDetails, invalid
 from api.routes.common import PROBLEMS, answer, check_length, check_model, check_size, kept_attachments, page
@@ -51,7 +52,9 @@ def post_session(body: SessionBody) -> Response:
         _check_budget(body.token_budget)
     new = NewSession(**{name: getattr(body, name) for name in type(body).model_fields})
     identifier = services().ids.session(bucket_of(g.tenant, body.customer_id))
-    response = answer(services().call(tenant_store().create_session(identifier, new)), 201)
+    session = services().call(tenant_store().create_session(identifier, new))
+    heard_of(body.customer_id, session.created_at)
+    response = answer(session, 201)
     response.headers["Location"] = f"/api/sessions/{identifier}"
     return response
 
@@ -82,7 +85,10 @@ def patch_session(path: SessionPath, body: SessionPatchBody) -> Response:
 @blueprint.delete("/<session_id>", summary="Delete a session", responses={204: None, 404: ProblemDetails, **PROBLEMS})
 def delete_session(path: SessionPath) -> Response:
     """Delete a session with its messages and all derived from them; its open requests fail as deleted."""
-    services().call(tenant_store().delete_session(path.session_id))
+    serving, tenant = services(), g.tenant
+    serving.call(tenant_store().delete_session(path.session_id))
+    acted("delete-session", f"session {path.session_id}")
+    serving.note(lambda noter: noter.changed(tenant, "requests", "customers"))
     return Response(status=204)
 
 
@@ -118,6 +124,8 @@ def post_message(path: SessionPath, body: MessageBody) -> Response:
     message = message.model_copy(update={"tokens": tokens, "text_kind": kind})
     backdated = body.at is not None
     recorded = serving.call(tenant_store().record(path.session_id, message, backdated=backdated))
+    tenant = g.tenant
+    serving.note(lambda noter: noter.heard_in(tenant, path.session_id, recorded.at))
     return answer(recorded, 201)
 
 
@@ -129,6 +137,7 @@ def post_message(path: SessionPath, body: MessageBody) -> Response:
 def redact_message(path: MessagePath) -> Response:
     """Take the text out of a message for ever, and of all that was made of it; its place in the session stays."""
     services().call(tenant_store().redact(path.session_id, path.seq))
+    acted("redact-message", f"message {path.session_id}/{path.seq}")
     return Response(status=204)
 
 

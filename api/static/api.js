@@ -70,15 +70,36 @@ export async function signOut() {
 
 export const query = (path, values) => `${path}?${new URLSearchParams(values)}`;
 
+// One page of a listing, and where the next one is.
+export async function page(path, options) {
+  const { data, response } = await call("GET", path, options);
+  return { items: data, next: /<([^>]+)>; rel="next"/.exec(response.headers.get("Link") || "")?.[1] };
+}
+
 // Every page of a listing, one after the other, `most` items at most.
 export async function* pages(path, most) {
   let next = path, told = 0;
   while (next && told < most) {
-    const { data, response } = await call("GET", next);
-    told += data.length;
-    yield data;
-    next = /<([^>]+)>; rel="next"/.exec(response.headers.get("Link") || "")?.[1];
+    const found = await page(next);
+    told += found.items.length;
+    yield found.items;
+    next = found.next;
   }
+}
+
+// What an address holds, to be saved as a file.
+export async function blob(path) {
+  const response = await fetch(path, { headers: headersFor("GET", {}) });
+  if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
+  return response.blob();
+}
+
+// Yields {event, data} of one connection that streams, until it is cut; `onOpen` is called when it stands.
+export async function* stream(path, { signal, headers = {}, onOpen } = {}) {
+  const response = await fetch(path, { headers: headersFor("GET", headers), signal, cache: "no-store" });
+  if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
+  onOpen?.();
+  yield* parsed(response.body);
 }
 
 // Yields {event, data} of a reply until its last one. A cut connection is taken up where it was cut.
@@ -86,12 +107,12 @@ export async function* events(requestId, { signal, onLost, onBack }) {
   let last = null, failures = 0;
   while (!signal.aborted) {
     try {
-      const headers = headersFor("GET", last ? { "Last-Event-ID": last } : {});
-      const response = await fetch(`/api/chat/${requestId}/events`, { headers, signal, cache: "no-store" });
-      if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
-      if (failures > 0) onBack?.();
-      failures = 0;
-      for await (const told of parsed(response.body)) {
+      const headers = last ? { "Last-Event-ID": last } : {};
+      const onOpen = () => {
+        if (failures > 0) onBack?.();
+        failures = 0;
+      };
+      for await (const told of stream(`/api/chat/${requestId}/events`, { headers, signal, onOpen })) {
         last = told.id ?? last;
         yield told;
         if (told.event === "result" || told.event === "failed") return;

@@ -1,15 +1,16 @@
 // The chat page: who is the customer, which conversation is open, and what is said.
 
-import { Problem, actFor, events, get, pages, post, query, signIn, signOut, whoAmI } from "./api.js";
+import { Problem, actFor, events, get, pages, post, query, signOut, whoAmI } from "./api.js";
 import { byId, count, make, when } from "./dom.js";
 import { known, meet, tenant, waiting } from "./kept.js";
 import { clearReceipt, showEntries, showReceipt } from "./panel.js";
+import { door } from "./signing-in.js";
 import * as talk from "./talk.js";
 
 const LONGEST_TRANSCRIPT = 2000;
 const MEMORY_AGAIN_MS = 75_000; // a conversation is read a minute after its last word
 
-const open = { customer: null, session: null, following: null, accepting: Promise.resolve() };
+const open = { customer: null, session: null, operator: false, following: null, accepting: Promise.resolve() };
 
 const notice = (words, quiet = false) => {
   byId("notice").textContent = words;
@@ -21,10 +22,17 @@ async function trying(work) {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof Problem && error.status === 401) return askForKey();
+    if (error instanceof Problem && error.status === 401) return entrance.ask();
     notice(error instanceof Problem ? error.message : "The service cannot be reached. Is it running?");
     return undefined;
   }
+}
+
+// Where the console shows what is open here.
+function consoleOf({ customer, session, operator }) {
+  const named = operator ? `@${encodeURIComponent(tenant.last())}/` : "";
+  if (session) return `/console#/${named}sessions/${encodeURIComponent(session)}`;
+  return customer ? `/console#/${named}customers/${encodeURIComponent(customer)}` : "/console";
 }
 
 // What is open stands in the address, so that a reload finds it again.
@@ -33,6 +41,7 @@ function remember() {
   if (open.customer) place.set("customer", open.customer);
   if (open.session) place.set("session", open.session);
   history.replaceState(null, "", `#${place}`);
+  byId("to-console").href = consoleOf(open);
 }
 
 function listCustomers() {
@@ -196,18 +205,12 @@ function showPanel(name) {
   }
 }
 
-async function askForKey() {
-  const dialog = byId("sign-in");
-  if (dialog.open) return undefined;
-  dialog.showModal();
-  return undefined;
-}
-
 async function enter(told) {
   byId("simulated").hidden = !told.simulated;
   byId("sign-out").hidden = !told.signedIn;
-  if (told.role === "operator") actFor(byId("tenant").value || tenant.last());
-  if (!told.open && !told.signedIn) return askForKey();
+  open.operator = told.role === "operator";
+  if (open.operator) actFor(tenant.last());
+  if (!told.open && !told.signedIn) return entrance.ask();
   const place = new URLSearchParams(location.hash.slice(1));
   listCustomers();
   const customer = place.get("customer");
@@ -242,28 +245,8 @@ function listen() {
     await signOut();
     location.reload();
   }));
-  byId("sign-in").addEventListener("cancel", (event) => event.preventDefault());
-  byId("sign-in-form").addEventListener("submit", async (event) => {
-    event.preventDefault();
-    try {
-      const told = await signIn(byId("key").value.trim());
-      const named = byId("tenant");
-      if (told.role === "operator" && !named.value) {
-        named.hidden = byId("tenant-label").hidden = false;
-        named.required = true;
-        byId("sign-in-error").textContent = "This key acts for a tenant: name it.";
-        named.focus();
-        return;
-      }
-      if (named.value) tenant.note(named.value);
-      byId("key").value = byId("sign-in-error").textContent = "";
-      byId("sign-in").close();
-      await enter(told);
-    } catch (error) {
-      byId("sign-in-error").textContent = error.message;
-    }
-  });
 }
 
+const entrance = door(enter, { names: true });
 listen();
 trying(async () => enter(await whoAmI()));

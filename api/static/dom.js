@@ -33,4 +33,4 @@ const NUMBER = new Intl.NumberFormat();
 export const number = (value) => NUMBER.format(value);
 export const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
 
-export const dollars = (amount) => `$${amount >= 0.1 ? amount.toFixed(2) : amount.toPrecision(2)}`;
+export const dollars = (amount) => `$${amount >= 0.1 || amount === 0 ? amount.toFixed(2) : String(Number(amount.toPrecision(2)))}`;

@@ -24,7 +24,7 @@ export function meet(customer) {
 }
 
 export const tenant = {
-  last: () => store.read("tenant", "default"),
+  last: (otherwise = "default") => store.read("tenant", otherwise),
   note: (name) => store.write("tenant", name),
 };
 

@@ -1,18 +1,10 @@
 // The memory panel: what is known of the customer, and what was used for a reply.
 
 import { get, pages, query } from "./api.js";
-import { byId, count, make, number, plain, when } from "./dom.js";
+import { byId, count, make, plain, when } from "./dom.js";
+import { budgetBar, filled, legend, whyOf } from "./receipt.js";
 
 const TITLES = { ticket: "Tickets", preference: "Preferences", note: "Notes" };
-const PARTS = {
-  system: "Instructions", memory: "Memory", digests: "Earlier conversations, in short", summary: "Summary",
-  window: "This conversation", late: "Memory that fits the message", recall: "Earlier turns", newest: "The message",
-};
-const WHY = {
-  words: "shares words with the message", nearby: "near turns that do", session: "its conversation is about this",
-  answer: "follows a question", date: "of the day that is asked about", beside: "next to one that was found",
-};
-
 export async function showEntries(customer) {
   const entries = [];
   for await (const page of pages(query("/api/memory", { customerId: customer, limit: 200 }), 1000)) entries.push(...page);
@@ -43,20 +35,9 @@ export function clearReceipt() {
 }
 
 export async function showReceipt(receipt) {
-  const room = receipt.budget.max - receipt.budget.reserve;
-  const parts = receipt.parts.filter((part) => part.tokens > 0);
   const place = byId("receipt");
-  const told = parts.map((part) => `${PARTS[part.name]} ${part.tokens}`).join(", ");
-  const bar = make("div", { class: "bar", role: "img", "aria-label": `${receipt.tokens} of ${room} tokens: ${told}` });
-  for (const part of parts) {
-    const piece = make("span", { class: `p-${part.name}` });
-    piece.style.width = `${(100 * part.tokens) / room}%`;
-    bar.append(piece);
-  }
-  const legend = make("ul", { class: "legend" }, ...parts.map((part) => make("li", {},
-    make("span", { class: `swatch p-${part.name}` }), PARTS[part.name], make("span", { class: "number", text: part.tokens }))));
-  place.replaceChildren(make("h3", { text: "Used for the reply" }), bar,
-    make("p", { class: "small", text: `${number(receipt.tokens)} of ${count(room, "token")}` }), legend);
+  place.replaceChildren(make("h3", { text: "Used for the reply" }), budgetBar(receipt),
+    make("p", { class: "small", text: filled(receipt) }), legend(receipt));
   const keys = Object.keys(receipt.memoryVersions);
   if (keys.length) place.append(make("h3", { text: "Memory used" }), make("p", { class: "small", text: keys.join(", ") }));
   await showRecalled(place, receipt.parts.find((part) => part.name === "recall"));
@@ -68,7 +49,7 @@ async function showRecalled(place, part) {
   for (const name of part.included.slice(0, 12)) {
     const [session, seq] = name.split("/");
     const found = await get(query(`/api/sessions/${session}/messages`, { limit: 1, cursor: Number(seq) - 1 })).catch(() => []);
-    const why = (part.why?.[name] || []).map((word) => WHY[word] || word).join(", ");
+    const why = whyOf(part.why?.[name]);
     const [message] = found;
     if (!message) continue;
     place.append(make("div", { class: "entry" }, make("b", { text: message.role === "user" ? "Customer" : "Agent" }), ` ${message.content}`,

@@ -5,7 +5,7 @@ carry a session reference and nothing else; losing one costs time, never a turn:
 overdue. What differs between brokers is told by one file each: `redis`, `rabbitmq`, `sqs`.
 """
 
-from shared.broker.app import make_celery, make_publisher, make_tail, transport_of
+from shared.broker.app import depths_of, make_celery, make_publisher, make_tail, transport_of
 from shared.broker.events import EventPublisher, Publisher
 from shared.broker.names import (
     ADVANCE,
@@ -50,6 +50,7 @@ __all__ = [
     "Tail",
     "Transport",
     "Waker",
+    "depths_of",
     "make_celery",
     "make_publisher",
     "make_tail",

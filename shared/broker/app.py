@@ -65,6 +65,11 @@ def make_celery(settings: Settings, *, socket_seconds: float) -> Celery:
     return app
 
 
+def depths_of(settings: Settings, app: Celery) -> dict[str, int]:
+    """Return how many messages wait in each queue. Raises whatever the transport raises when it is away."""
+    return transport_of(settings).depths(app, settings)
+
+
 def make_publisher(app: Celery, settings: Settings) -> Publisher:
     """Return what publishes events on this broker."""
     return transport_of(settings).publisher(app, settings)

@@ -105,6 +105,14 @@ class RabbitMQ(Transport):
             max_length=MOST_WAITING,
         )
 
+    def depth(self, connection: Connection, queue: str) -> int:
+        """Return how many messages wait in a queue. A refusal ends its channel, so one each."""
+        try:
+            declared = Queue(queue)(connection.channel()).queue_declare(passive=True)
+        except NotFound:
+            return 0
+        return int(declared.message_count)
+
     def look(self, app: Celery, _settings: Settings) -> Report:
         """Ask the broker for its version, and whether the queues are there and of the right kind."""
         with app.connection_for_write() as connection:

@@ -39,6 +39,7 @@ SQS routes nothing by topic: where it is the broker, events go to the SNS topic 
 and delete both when you are done. The queue's policy must let the topic send: docs/how-to/subscribe-to-events.md"""
 
 DEAD = "dead"
+DEPTH = "ApproximateNumberOfMessages"
 # A task comes back when its worker died, once each visibility timeout; its session has long been woken by the
 # reconciler, and what kills workers is judged by the store. So this only ends what would come back for ever.
 MOST_RECEIVES = 5
@@ -173,6 +174,13 @@ class SQS(Transport):
         """Return settings of Celery that only this broker needs."""
         return {"broker_connection_timeout": seconds}
 
+    def depths(self, app: Celery, settings: Settings) -> dict[str, int]:
+        """Return about how many messages wait in each queue: SQS counts them now and then."""
+        access: Access = app.conf.broker_transport_options["access"]
+        client = access.client("sqs")
+        found = {name: _look_queue(client, name, settings, DEPTH) for name in QUEUES}
+        return {name: int(got[DEPTH]) if got else 0 for name, got in found.items()}
+
     def publisher(self, _app: Celery, settings: Settings) -> Publisher:
         """Return what publishes events."""
         if settings.events_topic_arn is None:
@@ -206,12 +214,12 @@ class SQS(Transport):
         )
 
 
-def _look_queue(client: Any, name: str, settings: Settings) -> dict[str, str] | None:
+def _look_queue(client: Any, name: str, settings: Settings, *wanted: str) -> dict[str, str] | None:
     urls = dict(binding.split("=", 1) for binding in settings.sqs_queue_urls)
     try:
         url = urls.get(name) or client.get_queue_url(QueueName=settings.sqs_queue_prefix + name)["QueueUrl"]
-        wanted = ["VisibilityTimeout", "RedrivePolicy"]
-        attributes: dict[str, str] = client.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
+        asked = list(wanted) or ["VisibilityTimeout", "RedrivePolicy"]
+        attributes: dict[str, str] = client.get_queue_attributes(QueueUrl=url, AttributeNames=asked)["Attributes"]
     except client.exceptions.QueueDoesNotExist:
         return None
     return attributes

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from celery import Celery
-from kombu import Queue
+from kombu import Connection, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from shared.broker.events import EventPublisher, Publisher, declare_anew
+from shared.broker.names import QUEUES
 from shared.settings import Settings
 
 # The longest turn, and time to spare; and never below what costs nothing.
@@ -74,6 +75,16 @@ class Transport:
 
     def drop_tail(self, _queue: Queue) -> None:
         """Take such a queue away, where it does not go with its connection."""
+
+    def depths(self, app: Celery, _settings: Settings) -> dict[str, int]:
+        """Return how many messages wait in each of our queues, 0 where one was not made yet. Raises as `look`."""
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=0, timeout=1)
+            return {name: self.depth(connection, name) for name in QUEUES}
+
+    def depth(self, connection: Connection, queue: str) -> int:
+        """Return how many messages wait in a queue."""
+        raise NotImplementedError
 
     def look(self, app: Celery, settings: Settings) -> Report:
         """Ask the broker how it is. Raises whatever the transport raises when it cannot be reached."""

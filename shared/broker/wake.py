@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from celery import Celery
 
@@ -22,8 +23,11 @@ BATCH_SECONDS = 60.0  # a batch is woken in each round; what no worker has taken
 class Waker:
     """Publishes hints, by reference: that a session has work, that its summary is due, or a callback."""
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, depths: Callable[[Celery], dict[str, int]] | None = None) -> None:
         self._app = app
+        self._depths_of = depths
+        self._depths: dict[str, int] | None = None
+        self._counted_until = 0.0
         self._faults = faults_of(app)
         self._rest = Rest(REST_SECONDS)
         self._looked_until = 0.0
@@ -69,3 +73,13 @@ class Waker:
                 self._reached = False
             self._looked_until = time.monotonic() + LOOK_SECONDS
         return self._reached
+
+    def depths(self) -> dict[str, int] | None:
+        """Return how many messages wait in each queue, as last looked, at most some seconds ago; None: not known."""
+        if self._depths_of is not None and time.monotonic() >= self._counted_until:
+            try:
+                self._depths = self._depths_of(self._app)
+            except self._faults:
+                self._depths = None
+            self._counted_until = time.monotonic() + LOOK_SECONDS
+        return self._depths

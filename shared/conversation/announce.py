@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from shared.callbacks.desk import CallbackDesk
+from shared.conversation.noter import Ending, Noter
 from shared.errors import StoreError, UnknownRequest
 from shared.events import envelope, routing_key
 from shared.models import ChatRequest
@@ -40,17 +41,29 @@ class Announcer:
         callbacks: CallbackDesk | None = None,
         *,
         include_content: bool,
+        noter: Noter | None = None,
     ) -> None:
+        self.noter = noter
         self._store = store
         self._callbacks = callbacks or CallbackDesk(store)
         self._publisher = publisher
         self._executor = executor
         self._include_content = include_content
 
-    async def announce(self, rows: Sequence[OutboxRow]) -> int:
-        """Announce rows of one bucket, each by itself; return how many were. The others stay for another try."""
-        done = [row.id for row in rows if await self._publish(row)]
-        if done:
+    async def announce(self, rows: Sequence[OutboxRow], ending: Ending | None = None) -> int:
+        """Announce rows of one bucket, each by itself; return how many were. The others stay for another try.
+
+        `ending`: what is known of the request that one of them tells of. With a noter rows are struck by it, a moment
+        later, when they were noted too.
+        """
+        done = []
+        for row in rows:
+            published = await self._publish(row)
+            if self.noter is not None:
+                self.noter.announced(row, ending, strike=published)
+            if published:
+                done.append(row.id)
+        if done and self.noter is None:
             try:
                 await self._store.strike(rows[0].bucket, done)
             except StoreError as error:

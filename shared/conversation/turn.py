@@ -25,6 +25,7 @@ from shared.conversation.exact import fitted_exactly, prompt_of
 from shared.conversation.instructions import InstructionsCache
 from shared.conversation.learning import Learner
 from shared.conversation.lease import LeaseLost, held
+from shared.conversation.noter import Ending
 from shared.conversation.outcome import failed, succeeded
 from shared.conversation.retry import FALLBACK_AFTER_TRIES, wait_seconds
 from shared.conversation.stream import Listeners, ReplyStream
@@ -110,6 +111,8 @@ class TurnRunner:
         if isinstance(claim, NotClaimed):
             soon = claim.reason == "parked" and claim.due_in_ms <= SOON_MS
             return Advanced(claim.reason, NEXT.get(claim.reason), claim.due_in_ms / 1000 if soon else None)
+        if self._parts.announcer.noter is not None:
+            self._parts.announcer.noter.claimed(claim)
         with structlog.contextvars.bound_contextvars(
             tenant=ref.tenant, session=ref.session_id, request=claim.request.id, token=claim.token.number
         ):
@@ -124,8 +127,10 @@ class TurnRunner:
         except LeaseLost:
             ended = Advanced("lost")
         except ClaudeLater as later:
+            self._note_failure(turn, later.cause)
             ended = await self._later(turn, later)
         except ClaudeFailed as error:
+            self._note_failure(turn, error.cause)
             ended = await self._fail(turn, Failure(type=f"claude-{error.cause}", detail=str(error)), asked=True)
         except TimeoutError:
             ended = await self._fail(turn, self._deadline("the turn itself took too long"), asked=True)
@@ -222,7 +227,7 @@ class TurnRunner:
             return await self._taken_over(turn)
         if done.verdict != "committed":
             return Advanced(done.verdict)
-        await self._parts.announcer.announce(done.rows)
+        await self._parts.announcer.announce(done.rows, Ending(turn.claim, outcome))
         return Advanced(word, "chat" if done.more else None)
 
     async def _taken_over(self, turn: Turn) -> Advanced:
@@ -232,6 +237,11 @@ class TurnRunner:
             with suppress(StoreError):  # nobody waits for a count
                 await turn.store.count(WASTED)
         return ended
+
+    def _note_failure(self, turn: Turn, cause: str) -> None:
+        """Note for people to look at that Claude failed; an open breaker only tells of what failed before."""
+        if self._parts.announcer.noter is not None and cause != "breaker-open":
+            self._parts.announcer.noter.failed(turn.claim.ref.tenant, cause)
 
     def _deadline(self, why: str) -> Failure:
         minutes = self._settings.request_deadline_minutes

@@ -97,7 +97,7 @@ class Extractor:
     def __init__(self, claude: ClaudeClient, counter: TokenCounter, model: str) -> None:
         self._claude = claude
         self._measure = counter.count
-        self._model = model
+        self.model = model
 
     async def read(self, own: TenantStore, claim: SummaryClaim) -> Read:
         """Read the claimed session on from where it was read to, and keep what is worth it.
@@ -153,7 +153,7 @@ class Extractor:
     def prompt(self, hearing: Hearing) -> Prompt:
         """Return what a model is asked about messages."""
         shown = [entry for entry in hearing.known if not entry.quarantined][:SHOWN]
-        return extraction_prompt(self._model, shown, hearing.messages)
+        return extraction_prompt(self.model, shown, hearing.messages)
 
     async def heard(
         self, hearing: Hearing, answer: Reply | ClaudeError | None, tries: int = TRIES

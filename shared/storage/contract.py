@@ -18,6 +18,7 @@ from shared.models import AgentInstructions, ChatRequest, MemoryEntry, Message, 
 from shared.storage.access import AccessKeys
 from shared.storage.deliveries import Deliveries, DueDeliveries
 from shared.storage.hooks import AllHooks, HookRecords
+from shared.storage.tenant_index import DeploymentIndex, TenantIndex
 from shared.storage.types import (
     NO_FACTS,
     Calibrated,
@@ -179,6 +180,12 @@ class Memories(Protocol):
     async def delete_memory(self, customer_id: str, key: str) -> None:
         """Remove an entry and its history; that it was removed is remembered. Raises UnknownMemory."""
 
+    async def approve_memory(self, customer_id: str, key: str) -> MemoryEntry:
+        """Let an entry in quarantine count as one that its caller writes now; another one stays as it is.
+
+        Its provenance stays, and what it was before goes into its history. Raises UnknownMemory, CustomerErasing.
+        """
+
     async def instructions(self) -> AgentInstructions | None:
         """Return the tenant's instructions; None when it has set none."""
 
@@ -282,14 +289,25 @@ class Counters(Protocol):
 
 
 class TenantStore(
-    Turns, Sessions, Memories, Summaries, RecallIndex, Customers, Batches, Deliveries, HookRecords, Counters, Protocol
+    Turns,
+    Sessions,
+    Memories,
+    Summaries,
+    RecallIndex,
+    Customers,
+    Batches,
+    Deliveries,
+    HookRecords,
+    Counters,
+    TenantIndex,
+    Protocol,
 ):
     """All records of one tenant, and no other's."""
 
     tenant: str
 
 
-class Store(DueDeliveries, AllHooks, Protocol):
+class Store(DueDeliveries, DeploymentIndex, AllHooks, Protocol):
     """The deployment's store."""
 
     async def __aenter__(self) -> Self:

@@ -31,3 +31,16 @@ def read_session_cursor(cursor: str) -> tuple[int, str]:
     if not 0 <= milliseconds < LAST_MS:
         raise BadCursor
     return milliseconds, identifier
+
+
+def read_place(cursor: str) -> tuple[int, str]:
+    """Return the place that `place_cursor` made, whose identifier may be any text. Raises BadCursor."""
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        time, space, identifier = text.partition(" ")
+        milliseconds = int(time)
+    except (binascii.Error, ValueError) as error:
+        raise BadCursor from error
+    if not space or not 0 <= milliseconds < LAST_MS:
+        raise BadCursor
+    return milliseconds, identifier

@@ -4,6 +4,7 @@
     cm:{7k}:t:acme:ses:<session id>       a session's head; :in, :msg, :pending, :req beside it
     cm:{7k}:t:acme:cus:<customer>:...     what belongs to a customer
     cm:t:acme:agent                       what belongs to a tenant
+    cm:{t:acme}:requests:open             what can be listed of a tenant, in one slot
 
 The bucket in braces is the hash tag of a Redis Cluster: all keys of a customer share one slot, so one script may
 touch them. Scripts build the names below `cm:{7k}:` themselves (`lua/names.lua`).
@@ -23,6 +24,8 @@ CALIBRATION = "cm:calibration"
 CALLBACKS = "cm:callbacks"
 HOOKS = "cm:{hooks}"
 RUNNING = "cm:batches:running"
+TENANTS = "cm:tenants"
+WORKERS = "cm:workers"
 FLIGHTS = "cm:summaries:flights"
 COLD = "cm:memory:cold"
 FINISHED_CHANNEL = "cm:finished"
@@ -72,6 +75,11 @@ def counts_key(tenant: str) -> str:
 def deliveries_key(tenant: str, status: str) -> str:
     """Return the key of the list of a tenant's deliveries that stand so."""
     return f"cm:t:{tenant}:deliveries:{status}"
+
+
+def index_key(tenant: str, part: str) -> str:
+    """Return the key of a part of a tenant's index. All of it shares a slot, which no bucket's name can name."""
+    return f"cm:{{t:{tenant}}}:{part}"
 
 
 def once_key(tenant: str, session_id: str, name: str) -> str:

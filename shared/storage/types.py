@@ -103,6 +103,8 @@ class NewRequest:
     """Whether the agent may hand the conversation to a person."""
     coalesce_ms: int = 0
     """So long the next message is waited for, so that both are answered at once; 0: not at all. See `Turns.claim`."""
+    replay_of: str | None = None
+    """The failed request that it asks again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,28 @@ from shared.conversation.announce import Announcer
 from shared.errors import ClaudeError, ClaudeFailed, ClaudeLater
 from shared.prompt import Batch, BatchClient, BatchRequest, BatchResult
 from shared.storage.contract import Store, TenantStore
+from shared.storage.tenant_index import Purpose
 from shared.storage.types import KeptPart, RunningPart
-from shared.summarising.batch import PART_SESSIONS, BatchHead, BatchItem, BatchPart, ItemState, PartState, head_of
+from shared.summarising.batch import (
+    PART_SESSIONS,
+    BatchHead,
+    BatchItem,
+    BatchKind,
+    BatchPart,
+    ItemState,
+    PartState,
+    head_of,
+)
 from shared.summarising.job import count
 from shared.summarising.memory_single import MemoryShare, MemorySingle
 from shared.summarising.part_desk import Overtaken, PartDesk
 from shared.summarising.selecting import selected
-from shared.summarising.single import ROUNDS, Single, custom_id
+from shared.summarising.single import ROUNDS, Ended, Single, custom_id
 
 SAVE_EVERY: Final = 25
 MOST_BYTES: Final = 100_000_000
+# What is asked for beside a batch is for the same purpose as its sessions are.
+DIRECTLY: Final[dict[BatchKind, Purpose]] = {"summary": "summary", "memory": "extraction"}
 CLOCKS_DIFFER: Final = timedelta(minutes=2)
 
 log = structlog.get_logger()
@@ -188,7 +200,7 @@ class BatchRunner:
             index = at.get(result.custom_id.partition("-")[0])
             if index is None or desk.part.items[index].state != "submitted":
                 continue
-            await self._take(own, desk, single, index, result)
+            await self._take(own, desk, single, index, result, head)
             if desk.part.items[index].state == "submitted":
                 busy.add(index)
             unsaved += 1
@@ -203,7 +215,13 @@ class BatchRunner:
         await desk.save(items=left, state=state, claude_id=None)
 
     async def _take(
-        self, own: TenantStore, desk: PartDesk, single: Single | MemoryShare, index: int, result: BatchResult
+        self,
+        own: TenantStore,
+        desk: PartDesk,
+        single: Single | MemoryShare,
+        index: int,
+        result: BatchResult,
+        head: BatchHead,
     ) -> None:
         """Take in one session's result: stored, tried again in another batch, or singly, or given up."""
         item, failure = desk.part.items[index], result.failure
@@ -220,9 +238,18 @@ class BatchRunner:
         if done.item.state == "submitted":
             return
         await count(own, f"batch.{done.item.state}")
+        self._note_use(own.tenant, f"{desk.batch_id}.{result.custom_id}", head, done)
         desk.put(index, done.item)
         desk.spend(done.batched, done.direct)
         await self._parts.announcer.announce(done.rows)
+
+    def _note_use(self, tenant: str, name: str, head: BatchHead, done: Ended) -> None:
+        """Note what a session took in the batch, and beside it; read again after a crash, it is counted once."""
+        noter = self._parts.announcer.noter
+        if noter is not None:
+            now, purpose = self._parts.single.clock(), DIRECTLY[head.kind]
+            noter.job(tenant, f"{name}.batch", ("batch", head.model), done.batched, now)
+            noter.job(tenant, f"{name}.direct", (purpose, head.model), done.direct, now)
 
 
 async def _keep(own: TenantStore, batch_id: str, number: int, session_ids: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from shared.context.tokens import TokenCounter
 from shared.conversation.announce import Announcer
 from shared.errors import ClaudeLater, StoreError, StoreUnavailable, UnknownSession
 from shared.ids import Ids, SessionRef
-from shared.models import Message
+from shared.models import Message, TokenUsage
 from shared.prompt import ClaudeClient, Reply
 from shared.remembering.cold import is_cold, left_to_a_batch
 from shared.remembering.extraction import Extractor, Read, ReadingLost
@@ -26,6 +26,7 @@ from shared.remembering.indexing import index_session
 from shared.remembering.reading import PAGE, covered, tokens_in, unread
 from shared.settings import Settings
 from shared.storage.contract import Store, TenantStore
+from shared.storage.tenant_index import Purpose
 from shared.storage.types import Committed, SummaryClaim, SummaryOutcome
 from shared.summaries.digest import SessionDigest, digest_prompt, extract_digest, read_digest, said_in
 from shared.summaries.kept import previous_of, written, written_digest
@@ -138,6 +139,7 @@ class SummaryJobs:
             read = await self._extractor.read(own, claim)
         except ReadingLost as error:
             raise SummaryLost from error
+        self._note_use(claim, "extraction", self._extractor.model, usage_of(read))
         await count_reading(own, read.counts, read.spent)
         return read
 
@@ -153,6 +155,7 @@ class SummaryJobs:
         if whole and claim.reason in {"threshold", "idle"}:
             part = fresh[: boundary(fresh, self._parts.keep_tokens, measure)]
         made = await summarise(self._parts.claude, previous, part, self._parts.rules, measure, CALL_SECONDS)
+        self._note_use(claim, "summary", self._parts.rules.model, made.tally.usage)
         await self._count_faults(own, made)
         if isinstance(made, NotMade):
             return made.cause, _not_made(made, claim.tries)
@@ -164,6 +167,12 @@ class SummaryJobs:
             again_in_ms=again_ms(claim.tries) if made.unfinished else None,
             left=not whole or made.unfinished is not None,
         )
+
+    def _note_use(self, claim: SummaryClaim, purpose: Purpose, model: str, usage: TokenUsage) -> None:
+        """Note what a job used; a claim is of one job, which makes one summary or digest, and reads once."""
+        if self._parts.announcer.noter is not None:
+            name = f"{claim.ref.session_id}.{claim.token.number}.{claim.token.nonce}.{purpose}"
+            self._parts.announcer.noter.job(claim.ref.tenant, name, (purpose, model), usage, claim.now)
 
     async def _count_faults(self, own: TenantStore, made: Made | NotMade) -> None:
         for fault in made.tally.faults:
@@ -184,6 +193,8 @@ class SummaryJobs:
         answer = await ask_once(self._parts.claude, prompt, CALL_SECONDS)
         if isinstance(answer, ClaudeLater) and self._may_wait(claim):
             return answer.cause, SummaryOutcome(again_in_ms=again_ms(claim.tries, answer.after))
+        if isinstance(answer, Reply):
+            self._note_use(claim, "summary", answer.model, answer.usage)
         read = read_digest(answer, ledger, said) if isinstance(answer, Reply) else None
         if isinstance(read, SessionDigest) and isinstance(answer, Reply):
             return "digest", SummaryOutcome(digest=written_digest(read, answer.model, measure))
@@ -228,6 +239,12 @@ async def count(own: TenantStore, name: str, number: int = 1) -> None:
         await own.count(name, number)
     except StoreError as error:
         log.warning("count.lost", name=name, error=str(error))
+
+
+def usage_of(read: Read) -> TokenUsage:
+    """Return what reading a session used."""
+    given, made = read.spent["input"], read.spent["output"]
+    return TokenUsage(input=given, output=made, total=given + made)
 
 
 def _not_made(made: NotMade, tries: int) -> SummaryOutcome:

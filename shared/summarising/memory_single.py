@@ -24,7 +24,7 @@ from shared.storage.types import NOT_COLD, Cold, SummaryClaim, SummaryOutcome
 from shared.summaries.steps import FAULTS
 from shared.summarising.batch import UNUSED, BatchItem, ItemState, added, parts_of
 from shared.summarising.job import SummaryParts, count_reading, wants_extraction
-from shared.summarising.single import Ended, custom_id, usage_of
+from shared.summarising.single import Ended, custom_id, used_by
 
 CHUNK: Final = 12_000  # raw tokens of messages for one request
 TRIES: Final = 2  # for an answer that can be read: the batch's, and one that is asked for directly
@@ -96,11 +96,11 @@ class MemoryShare:
         """
         claim = await own.claim_summary(item.session_id, self.parts.ids.ulid(), force=True)
         if claim is None:
-            return Ended(await self._unclaimed(own, item), batched=usage_of(answer))
+            return Ended(await self._unclaimed(own, item), batched=used_by(answer))
         cold = claim.cold
         if cold is None or (cold.after, cold.batch) != (item.after, self.batch_id):  # read by an earlier try of this
             await own.end_summary(claim, SummaryOutcome(left=True))
-            return Ended(item.model_copy(update={"state": "done"}), batched=usage_of(answer))
+            return Ended(item.model_copy(update={"state": "done"}), batched=used_by(answer))
         hearing = await self._hearing(own, claim, item.after, item.upto)
         told: Sequence[Change] | ClaudeError = ()
         if hearing.messages and await wants_extraction(own, self.parts.settings):
@@ -125,7 +125,7 @@ class MemoryShare:
         await count_reading(own, hearing.counts + kept, hearing.spent)
         cause = told.cause if isinstance(told, ClaudeError) else None
         ended = item.model_copy(update={"state": state, "cause": cause})
-        return Ended(ended, done.rows, usage_of(answer), _sum(hearing.direct))
+        return Ended(ended, done.rows, used_by(answer), _sum(hearing.direct))
 
     def _left(self, item: BatchItem, cold: Cold, told: Sequence[Change] | ClaudeError) -> ItemState:
         if isinstance(told, ClaudeError):

@@ -34,6 +34,7 @@ class Door:
     stranger: int
     json: Mapping[str, Any] | None = None
     params: Mapping[str, str] = field(default_factory=dict)
+    endless: bool = False
 
 
 OF_CUSTOMER = {"customerId": CUSTOMER}
@@ -44,6 +45,17 @@ DOORS = {
     ("GET", "/api/chat/<request_id>/events"): Door(404),
     ("GET", "/api/chat/<request_id>/receipt"): Door(404),
     ("GET", "/api/chat/<request_id>/context"): Door(404),
+    ("POST", "/api/chat/<request_id>/replay"): Door(404),
+    ("GET", "/api/tenants"): Door(403),
+    ("GET", "/api/customers"): Door(200),
+    ("GET", "/api/customers/<anything:customer_id>"): Door(404),
+    ("GET", "/api/customers/<anything:customer_id>/digests"): Door(200),
+    ("POST", "/api/memory/approve"): Door(404, {**OF_CUSTOMER, "key": "delivery"}),
+    ("GET", "/api/requests"): Door(200),
+    ("GET", "/api/usage"): Door(200),
+    ("GET", "/api/status"): Door(200),
+    ("GET", "/api/actions"): Door(200),
+    ("GET", "/api/live"): Door(200, endless=True),
     ("GET", "/api/callbacks"): Door(200),
     ("PUT", "/api/callbacks"): Door(200, {"url": "http://127.0.0.1/"}),
     ("DELETE", "/api/callbacks"): Door(204),
@@ -90,7 +102,8 @@ PUBLIC = {
     ("GET", "/docs/<name>"),
     ("GET", "/problems/<slug>"),
     ("GET", "/"),
-    ("GET", "/static/<name>"),
+    ("GET", "/console"),
+    ("GET", "/static/<path:name>"),
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),
     ("DELETE", "/sign-in"),
@@ -111,7 +124,15 @@ class House:
         """Knock at a door of this house."""
         known, (verb, rule) = DOORS[door], door
         sent = None if known.json is None else {name: self._fill(value) for name, value in known.json.items()}
-        return client.request(method or verb, self._fill(rule), params=dict(known.params), json=sent, headers=headers)
+        asked: dict[str, Any] = {"params": dict(known.params), "json": sent, "headers": headers}
+        if not known.endless:
+            return client.request(method or verb, self._fill(rule), **asked)
+        with client.stream(method or verb, self._fill(rule), **asked) as response:
+            told, parts = "", response.iter_text()
+            while response.status_code == 200 and "data:" not in told:
+                told += next(parts)
+            told += "" if told else "".join(parts)
+            return httpx2.Response(response.status_code, headers=response.headers, text=told)
 
     def contents(self) -> list[Any]:
         """Return all that is in the house, as its owner reads it."""
@@ -237,6 +258,23 @@ def test_an_operator_acts_for_the_tenant_it_names(house: House, stack: Stack) ->
         assert_problem(house.try_door(operator, door, key), 400, "invalid-request")
         for bad in ("", "House", "-house", "a.b", "a/b", "h" * 64):
             assert_problem(house.try_door(operator, door, {**key, "X-Tenant": bad}), 400, "invalid-request")
+
+
+def test_only_an_operator_lists_tenants_and_names_none_for_it(house: House, stack: Stack) -> None:
+    key = {"Authorization": f"Bearer {make_key(stack, 'operations', 'operator')}"}
+    with stack.client(**key) as operator:
+        told = operator.get("/api/tenants").json()
+        assert {"tenant": "house", "keys": 2} in told or {"tenant": "house", "keys": 1} in told
+        assert "operations" not in {each["tenant"] for each in told}
+        assert CANARY not in str(told)
+
+
+def test_what_concerns_others_is_told_to_operators_alone(house: House, stack: Stack) -> None:
+    key = {"Authorization": f"Bearer {make_key(stack, 'operations', 'operator')}", "X-Tenant": "house"}
+    wide = {"queues", "workers", "dueWork", "overdue"}
+    assert not wide & house.owner.http.get("/api/status").json().keys()
+    with stack.client(**key) as operator:
+        assert wide <= operator.get("/api/status").json().keys()
 
 
 def test_a_revoked_key_stops_working_soon(stack: Stack) -> None:

@@ -30,6 +30,8 @@ LASTING = (
     "cm:summaries:flights",
     "cm:batches:running",
     ":callbacks",
+    "cm:tenants",
+    ":salt",
     "cm:{hooks}",
     "cm:{hooks}:t:acme",
     "cm:{hooks}:t:globex",

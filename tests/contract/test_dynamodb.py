@@ -24,6 +24,7 @@ from tests.contract.redaction import RedactionContract
 from tests.contract.retention import ForEverContract, RetentionContract
 from tests.contract.store import Desk, limits_of
 from tests.contract.summaries import SummaryContract
+from tests.contract.tenant_index import TenantIndexContract
 from tests.contract.turns import TurnContract
 from tests.support.moto import Moto
 
@@ -101,6 +102,10 @@ class TestForEver(ForEverContract):
 
 class TestDeliveries(DeliveryContract):
     """Callbacks."""
+
+
+class TestTenantIndex(TenantIndexContract):
+    """What is listed of a tenant as a whole."""
 
 
 class TestHooks(HookContract):

@@ -25,6 +25,7 @@ from tests.contract.redis_desk import assert_no_stray_keys, make_desk
 from tests.contract.retention import ForEverContract, RetentionContract
 from tests.contract.store import Desk, limits_of
 from tests.contract.summaries import SummaryContract
+from tests.contract.tenant_index import TenantIndexContract
 from tests.contract.turns import TurnContract
 
 
@@ -102,6 +103,10 @@ class TestForEver(ForEverContract):
 
 class TestDeliveries(DeliveryContract):
     """Callbacks."""
+
+
+class TestTenantIndex(TenantIndexContract):
+    """What is listed of a tenant as a whole."""
 
 
 class TestHooks(HookContract):

@@ -28,6 +28,7 @@ from tests.contract.redis_desk import assert_no_stray_keys, make_desk
 from tests.contract.retention import ForEverContract, RetentionContract
 from tests.contract.store import Desk, limits_of
 from tests.contract.summaries import SummaryContract
+from tests.contract.tenant_index import TenantIndexContract
 from tests.contract.turns import TurnContract
 from tests.support.valkey import Valkey
 
@@ -107,6 +108,10 @@ class TestForEver(ForEverContract):
 
 class TestDeliveries(DeliveryContract):
     """Callbacks."""
+
+
+class TestTenantIndex(TenantIndexContract):
+    """What is listed of a tenant as a whole."""
 
 
 class TestHooks(HookContract):

@@ -12,6 +12,7 @@
     t/<tenant>/req/<request>  request                 a request's record; what is too long for it: text/<n>,
                                                       outcome/<n>, receipt/<n>
                               delivery                where its result is posted, and what came of that
+                              listed                  on which shelf of its tenant's lists it stands
                               listen  delta/<token>/<offset>
     t/<tenant>/cus/<customer> conv/<hash>             the session a conversation is bound to
                               memory                  how many entries there are
@@ -22,9 +23,12 @@
                               d/~idx                  the recall index's epoch and version
                               i/<version>/<session>/<number>  a piece of it
                               l/<session>             that a session is theirs
+                              ~seen                   when they were heard of last
                               ~erasing                that they are being erased
     t/<tenant>/idem/<hash>    idem                    an idempotency key
     t/<tenant>/agent          agent, v/<version>      the tenant's instructions
+    t/<tenant>/usage, /faults, /actions, /index, /counted/<id>    the tenant index: see `tenant_index`
+    workers, tenants          <name>                  processes that live; tenants of whom anything was noted
     outbox/<shard>            <event>                 a row to announce
     keys                      <key id>                an API key
     callbacks                 <tenant>                a tenant's account of callbacks
@@ -48,6 +52,8 @@ stand in a key are its last component, or hold no slash, so no two records share
     customer  <tenant>/<customer>                  began        a customer's sessions
     tenant    <tenant>                             began        a tenant's sessions
               <tenant>/callbacks/<status>          began        its deliveries that stand so
+              <tenant>/requests/<shelf>            accepted     its requests that are open, succeeded or failed
+              <tenant>/customers                   last heard   its customers
 
 Start reading at `turns` (the path of a request), `scheduling` (when a summary is due) or `client` (asking DynamoDB).
 """

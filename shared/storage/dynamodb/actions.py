@@ -7,7 +7,7 @@ reserved word can stand in one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -61,6 +61,14 @@ def query(index: str | None, condition: str, /, **values: Any) -> Action:
     asked: Action = {"KeyConditionExpression": condition, "ExpressionAttributeNames": names}
     asked |= {"ExpressionAttributeValues": given}
     return asked | ({"IndexName": index} if index else {"ConsistentRead": True})
+
+
+def projection(only: Sequence[str]) -> Action:
+    """Return the arguments by which only these attributes are read, besides the key; all where none is named."""
+    if not only:
+        return {}
+    names = {f"#{name}": name for name in ("pk", "sk", *only)}
+    return {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
 
 
 def _expressions(change: str | None, condition: str | None, values: Mapping[str, Any]) -> Action:

@@ -11,6 +11,7 @@ from shared.errors import StoreUnavailable
 from shared.storage.dynamodb import bodies
 from shared.storage.dynamodb.actions import ABSENT, Item, delete, put, query
 from shared.storage.dynamodb.base import HEAD, INBOX, SUMMARY, DynamoParts, is_gone
+from shared.storage.dynamodb.changes import changed
 from shared.storage.dynamodb.client import Client, ConditionFailed
 from shared.storage.dynamodb.schema import RUNNING, session_in, tenant_key
 from shared.storage.types import KeptPart, RunningPart
@@ -41,6 +42,7 @@ class DynamoBatches(DynamoParts):
             await self._client.transact(actions)
         except ConditionFailed:  # another was quicker, or an answer was lost
             return KeptPart(number, value, version + 1) in await self.batch(batch_id)
+        await changed(self._client, self.tenant, ["batches"])
         return True
 
     async def batch(self, batch_id: str) -> tuple[KeptPart, ...]:

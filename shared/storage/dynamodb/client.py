@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.errors import StoreError, StoreUnavailable
 from shared.rest import Rest
-from shared.storage.dynamodb.actions import Action, Item, pack, unpack
+from shared.storage.dynamodb.actions import Action, Item, pack, projection, unpack
 from shared.storage.dynamodb.address import Address
 from shared.storage.dynamodb.clock import ServiceClock
 from shared.storage.dynamodb.faults import is_busy, may_have_been_done, name_of, passes, reasons
@@ -86,14 +86,15 @@ class Client:
         answer = await self.ask("get_item", Key=pack(key), ConsistentRead=True)
         return unpack(answer["Item"]) if "Item" in answer else None
 
-    async def get_many(self, keys: Sequence[Mapping[str, str]]) -> list[Item | None]:
-        """Return items in the order of their keys, strongly consistent."""
+    async def get_many(self, keys: Sequence[Mapping[str, str]], only: Sequence[str] = ()) -> list[Item | None]:
+        """Return items in the order of their keys, strongly consistent; `only` these attributes, if any."""
+        named = projection(only)
         found: dict[tuple[str, str], Item] = {}
         waiting = [pack(key) for key in _each_once(keys)]
         end, until, pauses = self._end(), None, _pauses()
         while waiting:
             wanted, waiting = waiting[:_BATCH_READ], waiting[_BATCH_READ:]
-            asked = {self.table: {"Keys": wanted, "ConsistentRead": True}}
+            asked = {self.table: {"Keys": wanted, "ConsistentRead": True, **named}}
             answer = await self.ask("batch_get_item", until, RequestItems=asked)
             for raw in answer.get("Responses", {}).get(self.table, ()):
                 item = unpack(raw)

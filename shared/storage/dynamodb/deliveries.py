@@ -20,6 +20,7 @@ from shared.storage.deliveries import (
 )
 from shared.storage.dynamodb.actions import ABSENT, EXISTS, check, put, query, update
 from shared.storage.dynamodb.base import DynamoParts, ending
+from shared.storage.dynamodb.changes import changed
 from shared.storage.dynamodb.client import Client, ConditionFailed
 from shared.storage.dynamodb.schema import DELIVERY, request_key, shard_of
 from shared.storage.types import Page
@@ -56,6 +57,7 @@ class DynamoDeliveries(DynamoParts):
             kept = failed.items[0] or {}
             return (kept.get("value"), kept.get("version")) == (value, version + 1)
         await self._keep(request_id, ends)
+        await changed(self._client, self.tenant, ["deliveries"])
         return True
 
     async def delivery(self, request_id: str) -> KeptDelivery | None:

@@ -168,6 +168,27 @@ class DynamoMemories(DynamoEntries):
             return
         raise StoreUnavailable("the entry changed each time it was looked at")
 
+    async def approve_memory(self, customer_id: str, key: str) -> MemoryEntry:
+        """See `Memories.approve_memory`."""
+        for _ in range(TRIES):
+            now = await self._client.now()
+            current, old = await self._entry(customer_id, key)
+            if current is None or old is None:
+                raise UnknownMemory
+            if not old.get("quarantined"):  # or an earlier try's answer was lost
+                return await self._told(customer_id, old)
+            approved = records.known({**old, "quarantined": None, "source": "api", "op": ""})
+            entry = {**approved, "said": now, "version": old["version"] + 1, "updated": now}
+            counted = self._counter(customer_id, 0, now)
+            actions = self._written_actions(customer_id, entry, current, old, counted)
+            try:
+                await self._client.transact([*actions, check(customer_key(self.tenant, customer_id, ERASING), ABSENT)])
+            except ConditionFailed as failed:
+                refuse_erasing(failed)
+                continue
+            return await self._told(customer_id, entry)
+        raise StoreUnavailable("the entry changed each time it was looked at")
+
     async def instructions(self) -> AgentInstructions | None:
         """See `Memories.instructions`."""
         kept = await self._client.get(agent_key(self.tenant))

@@ -19,7 +19,7 @@ from shared.storage import records
 from shared.storage.access import KeyVault
 from shared.storage.dynamodb.access import DynamoVault
 from shared.storage.dynamodb.actions import ABSENT, Action, Item, delete, pack, put, query, unpack, update
-from shared.storage.dynamodb.base import INBOX
+from shared.storage.dynamodb.base import HEAD, INBOX
 from shared.storage.dynamodb.client import Client, ConditionFailed
 from shared.storage.dynamodb.copies import COPY, SessionCopies
 from shared.storage.dynamodb.entries import VERSIONS_KEPT, entry_sk
@@ -86,7 +86,10 @@ class DynamoPortable:
 
     async def size(self, tenants: Collection[str]) -> int:
         """See `Portable.size`. They are counted by their index; it holds keys only and is cheap to read."""
-        asked: list[tuple[str, Action]] = [("scan", {"IndexName": "tenant"})]
+        # The index holds other lists too.
+        heads = {"FilterExpression": "#sk = :head", "ExpressionAttributeNames": {"#sk": "sk"}}
+        heads |= {"ExpressionAttributeValues": pack({":head": HEAD})}
+        asked: list[tuple[str, Action]] = [("scan", {"IndexName": "tenant", **heads})]
         if tenants:
             asked = [("query", query("tenant", "#tenant_pk = :tenant", tenant=tenant)) for tenant in tenants]
         count = 0

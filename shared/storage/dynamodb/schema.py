@@ -18,6 +18,10 @@ COLD: Final = "cold"
 ERASING: Final = "~erasing"
 SESSIONS: Final = "l/"
 DELIVERY: Final = "delivery"  # a part of a request
+LISTED: Final = "listed"  # another: where it stands in the lists of its tenant
+SEEN: Final = "~seen"  # beside a customer's memory: when they were heard of last
+WORKERS: Final = "workers"
+TENANTS: Final = "tenants"
 
 # What the service asks of DynamoDB; its permissions need no more.
 OPERATIONS: Final = (
@@ -126,6 +130,11 @@ def conversation_key(tenant: str, customer: str, conversation: str) -> Key:
 def tenant_key(tenant: str, part: str, name: str) -> Key:
     """Return the key of what belongs to a tenant as a whole."""
     return {"pk": f"t/{tenant}/{part}", "sk": name}
+
+
+def index_key(tenant: str, name: str) -> Key:
+    """Return the key of a part of a tenant's index that is one item."""
+    return tenant_key(tenant, "index", name)
 
 
 def digest_sk(ended: int, session: str) -> str:

@@ -19,7 +19,6 @@ from shared.storage.dynamodb.client import Client, ConditionFailed
 from shared.storage.dynamodb.counters import DynamoCounters
 from shared.storage.dynamodb.deliveries import DueCallbacks, DynamoDeliveries
 from shared.storage.dynamodb.due import DueWork
-from shared.storage.dynamodb.erasure import DynamoErasure
 from shared.storage.dynamodb.feeds import FINISHED, LISTEN, follow
 from shared.storage.dynamodb.hooks import DynamoHooks, EveryHook
 from shared.storage.dynamodb.memories import DynamoMemories
@@ -27,7 +26,10 @@ from shared.storage.dynamodb.redaction import DynamoRedaction
 from shared.storage.dynamodb.removal import Sweep
 from shared.storage.dynamodb.schema import ERASING, SHARDS, shard_of
 from shared.storage.dynamodb.summary_work import SummaryWork
+from shared.storage.dynamodb.tenant_index import DynamoTenantIndex
+from shared.storage.dynamodb.workers import DynamoDeployment
 from shared.storage.hooks import KeptHook
+from shared.storage.tenant_index import Heartbeat, SeenWorker, Waiting
 from shared.storage.types import Calibrated, DueSummary, Limits, OutboxRow, RunningPart
 
 CALIBRATION: Final = "calibration"
@@ -36,7 +38,7 @@ SWEEP_SECONDS: Final = 60.0
 
 
 class DynamoTenantStore(
-    DynamoErasure,
+    DynamoTenantIndex,
     Sweep,
     DynamoRedaction,
     DynamoMemories,
@@ -58,6 +60,7 @@ class DynamoStore:
         self._due = DueWork(client, limits)
         self._summaries = SummaryWork(client, limits)
         self._callbacks = DueCallbacks(client)
+        self._deployment = DynamoDeployment(client)
         self._hooks = EveryHook(client)
 
     async def __aenter__(self) -> Self:
@@ -122,6 +125,22 @@ class DynamoStore:
     async def callback_tenants(self) -> list[str]:
         """See `DueDeliveries.callback_tenants`."""
         return await self._callbacks.tenants()
+
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        """See `DeploymentIndex.beat`."""
+        await self._deployment.beat(heartbeat)
+
+    async def workers(self) -> list[SeenWorker]:
+        """See `DeploymentIndex.workers`."""
+        return await self._deployment.workers()
+
+    async def waiting(self) -> Waiting:
+        """See `DeploymentIndex.waiting`."""
+        return await self._deployment.waiting()
+
+    async def tenants(self) -> list[str]:
+        """See `DeploymentIndex.tenants`."""
+        return await self._deployment.tenants()
 
     async def find_hook(self, hook_id: str) -> KeptHook | None:
         """See `AllHooks.find_hook`."""

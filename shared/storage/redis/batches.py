@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 from shared.clock import to_ms
 from shared.storage.keys import RUNNING, batch_key, batches_key
 from shared.storage.redis.client import Client
+from shared.storage.redis.places import changed
 from shared.storage.redis.turns import RedisScripts
 from shared.storage.types import KeptPart, RunningPart
 
@@ -35,6 +36,7 @@ class RedisBatches(RedisScripts):
         answer = await self._client.run("put_part", key, number=number, value=value, version=version, keep=KEEP_MS)
         if answer[0] and not running:
             await self._client.call(lambda: redis.srem(RUNNING, name))
+        await changed(self._client, self.tenant, "batches")
         return bool(answer[0])
 
     async def batch(self, batch_id: str) -> tuple[KeptPart, ...]:

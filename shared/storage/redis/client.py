@@ -36,9 +36,11 @@ _AWAY = (
 # Answers of a server that is there, but cannot keep a write, or answer at all, for now.
 _AWAY_ANSWERS = ("NOREPLICAS", "MISCONF", "BUSY", "LOADING")
 # Scripts of a tenant, or the deployment, as a whole, which lie in no bucket.
-OUTSIDE_BUCKETS = frozenset({"calibrate", "delete_hook", "put_hook", "put_instructions", "put_part"})
+OUTSIDE_BUCKETS = frozenset({"calibrate", "delete_hook", "note", "put_hook", "put_instructions", "put_part"})
 # Scripts that work on memory entries.
-ON_ENTRIES = frozenset({"delete_memory", "delete_session", "extract_memory", "load_memory", "put_memory", "redact"})
+ON_ENTRIES = frozenset(
+    {"approve_memory", "delete_memory", "delete_session", "extract_memory", "load_memory", "put_memory", "redact"}
+)
 # Scripts that remove sessions.
 REMOVING = frozenset({"delete_session", "erase_customer"})
 _PAUSE_SECONDS = 0.05

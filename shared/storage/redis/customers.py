@@ -6,7 +6,9 @@ from typing import Final
 from urllib.parse import unquote
 
 from shared.ids import bucket_of
+from shared.storage.keys import index_key
 from shared.storage.redis import codec
+from shared.storage.redis.places import forget
 from shared.storage.redis.sessions import DELETED
 from shared.storage.redis.turns import RedisScripts
 
@@ -34,4 +36,6 @@ class RedisCustomers(RedisScripts):
             limit=AT_ONCE,
             failure=DELETED.model_dump_json(),
         )
+        # The bucket's mark hides them already; what a note brings later is checked when it has come.
+        await forget(self._client, index_key(self.tenant, "customers"), [customer_id])
         return bool(answer[0] == "more")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from shared.clock import from_ms, to_ms
 from shared.ids import bucket_in
@@ -21,8 +21,9 @@ from shared.storage.deliveries import (
     KeptAccount,
     KeptDelivery,
 )
-from shared.storage.keys import CALLBACKS, deliveries_key, wake_key
+from shared.storage.keys import CALLBACKS, deliveries_key, index_key, wake_key
 from shared.storage.redis.client import Client
+from shared.storage.redis.places import VERSIONS_KEPT_MS, places_below
 from shared.storage.redis.turns import RedisScripts
 from shared.storage.types import Page
 
@@ -71,7 +72,10 @@ class RedisDeliveries(RedisScripts):
         before = read_session_cursor(cursor) if cursor else None
         wanted, found = (status,) if status else STATUSES, list[KeptDelivery]()
         for _ in range(LOOKS):
-            lists = [await self._listed(each, limit + 1, before) for each in wanted]
+            lists = [
+                await places_below(self._client, deliveries_key(self.tenant, each), limit + 1, before)
+                for each in wanted
+            ]
             places = sorted({place for each in lists for place in each}, reverse=True)[: limit - len(found)]
             if not places:
                 return Page(tuple(found), None)
@@ -106,6 +110,8 @@ class RedisDeliveries(RedisScripts):
                 pipe.zadd(name, {request_id: created})
                 pipe.zremrangebyscore(name, "-inf", created - keep)
                 pipe.pexpire(name, keep)
+                pipe.hincrby(index_key(self.tenant, "versions"), "deliveries", 1)
+                pipe.pexpire(index_key(self.tenant, "versions"), VERSIONS_KEPT_MS)
                 await pipe.execute()
 
         await self._client.call(ask)
@@ -122,27 +128,6 @@ class RedisDeliveries(RedisScripts):
     async def _forget(self, request_ids: list[str]) -> None:
         for request_id in request_ids:
             await self._unlist(request_id, *STATUSES)
-
-    async def _listed(
-        self, status: DeliveryStatus, limit: int, before: tuple[int, str] | None
-    ) -> list[tuple[int, str]]:
-        """Return places of a list below one of them, the highest first."""
-        name, most = deliveries_key(self.tenant, status), before[0] if before else "+inf"
-        start, found = 0, list[tuple[int, str]]()
-        while True:
-            offset = start
-
-            async def ask(offset: int = offset) -> Any:
-                return await self._client.redis.zrevrangebyscore(
-                    name, most, "-inf", start=offset, num=limit, withscores=True
-                )
-
-            read = await self._client.call(ask)
-            places = [(int(score), str(member)) for member, score in read]
-            found += [place for place in places if before is None or place < before]
-            start += limit
-            if len(found) >= limit or len(places) < limit:
-                return found[:limit]
 
 
 class DueWork:

@@ -90,6 +90,21 @@ class RedisMemories(RedisScripts):
         if answer[0] == "unknown":
             raise UnknownMemory
 
+    async def approve_memory(self, customer_id: str, key: str) -> MemoryEntry:
+        """See `Memories.approve_memory`."""
+        answer = await self._run(
+            "approve_memory",
+            bucket_of(self.tenant, customer_id),
+            **codec.customer(customer_id),
+            key=key,
+            keep=VERSIONS_KEPT,
+        )
+        if answer[0] == "erasing":
+            raise CustomerErasing
+        if answer[0] == "unknown":
+            raise UnknownMemory
+        return records.memory(answer[1], answer[2] if len(answer) > 2 else None)  # noqa: PLR2004 - as above
+
     async def instructions(self) -> AgentInstructions | None:
         """See `Memories.instructions`."""
         redis = self._client.redis

@@ -31,7 +31,10 @@ from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.memories import RedisMemories
 from shared.storage.redis.sessions import RedisSessions
 from shared.storage.redis.summaries import RedisSummaries, SummaryWork, cold_sessions
+from shared.storage.redis.tenant_index import RedisTenantIndex
 from shared.storage.redis.turns import RedisTurns
+from shared.storage.redis.workers import RedisDeployment
+from shared.storage.tenant_index import Heartbeat, SeenWorker, Waiting
 from shared.storage.types import Calibrated, DueSummary, Limits, OutboxRow, RunningPart
 
 LONGEST_BACKOFF_MS = 300_000
@@ -53,6 +56,7 @@ class RedisTenantStore(
     RedisDeliveries,
     RedisHooks,
     RedisCounters,
+    RedisTenantIndex,
 ):
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
 
@@ -67,6 +71,7 @@ class RedisStore:
         self._marks = BucketMarks(client)
         self._summaries = SummaryWork(client, limits)
         self._callbacks = DueWork(client)
+        self._deployment = RedisDeployment(client)
         self._hooks = EveryHook(client)
 
     async def __aenter__(self) -> Self:
@@ -147,6 +152,22 @@ class RedisStore:
     async def callback_tenants(self) -> list[str]:
         """See `DueDeliveries.callback_tenants`."""
         return await self._callbacks.tenants()
+
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        """See `DeploymentIndex.beat`."""
+        await self._deployment.beat(heartbeat)
+
+    async def workers(self) -> list[SeenWorker]:
+        """See `DeploymentIndex.workers`."""
+        return await self._deployment.workers()
+
+    async def waiting(self) -> Waiting:
+        """See `DeploymentIndex.waiting`."""
+        return await self._deployment.waiting()
+
+    async def tenants(self) -> list[str]:
+        """See `DeploymentIndex.tenants`."""
+        return await self._deployment.tenants()
 
     async def find_hook(self, hook_id: str) -> KeptHook | None:
         """See `AllHooks.find_hook`."""

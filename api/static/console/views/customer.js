@@ -1,0 +1,73 @@
+// One customer: what was said when and what came of it, and what is remembered of it now.
+
+import { blob, call, get, page, query as address } from "../../api.js";
+import { at, button, confirmed, count, empty, facts, heading, make, moment, number, pager, section } from "../with.js";
+import { heldBack, remembered } from "./entries.js";
+import { conversation } from "./timeline.js";
+
+const SESSIONS = 50;
+const DIGEST_PAGES = 5;
+
+export const customer = {
+  title: ({ id }) => id,
+  topics: ["customers", "requests"],
+  async load({ id, query }, signal) {
+    const cursor = query.get("cursor");
+    const [told, sessions, entries] = await Promise.all([
+      get(`/api/customers/${encodeURIComponent(id)}`, { signal }),
+      page(address("/api/sessions", { customerId: id, limit: SESSIONS, ...(cursor && { cursor }) }), { signal }),
+      page(address("/api/memory", { customerId: id, limit: 200 }), { signal }),
+    ]);
+    return { told, sessions, entries, digests: await digestsOf(id, sessions.items, signal) };
+  },
+  draw({ told, sessions, entries, digests }, place, act) {
+    const { id } = place;
+    const held = entries.items.filter((entry) => entry.quarantined);
+    const learned = Map.groupBy(entries.items.filter((entry) => entry.provenance), (entry) => entry.provenance.sessionId);
+    const listed = sessions.items.length
+      ? make("ol", { class: "timeline" }, ...sessions.items.map((each) => make("li", {}, conversation(each, digests[each.id], learned.get(each.id)))))
+      : empty("No conversations.", "They stay until their retention is over, or until they are deleted.");
+    return [
+      heading(id, make("a", { class: "button", href: `/#${new URLSearchParams({ customer: id })}`, text: "Chat as this customer" }),
+        button("Export", () => act(() => exported(id))), button("Erase …", () => act(() => erased(id, told)), { class: "destroy" })),
+      facts(["Last active", moment(told.lastActivityAt)], ["Conversations", number(told.sessions)], ["Memory entries", number(told.entries)],
+        ["In the actions", told.pseudonym && make("code", { text: told.pseudonym })]),
+      make("div", { class: "columns" },
+        make("div", {}, section("Conversations", listed, pager(sessions.next, place))),
+        make("div", {}, ...heldBack(id, held, act), section("Memory", ...remembered(id, entries.items.filter((entry) => !entry.quarantined), act),
+          entries.next ? make("p", { class: "note", text: `The first ${entries.items.length} are shown; the API and the export have all.` }) : null))),
+    ];
+  },
+};
+
+// The digests of the sessions of this page, as far as a few pages of digests hold them.
+async function digestsOf(id, sessions, signal) {
+  const found = {}, wanted = new Set(sessions.filter((each) => each.status !== "open").map((each) => each.id));
+  let next = address(`/api/customers/${encodeURIComponent(id)}/digests`, { limit: 200 });
+  for (let read = 0; next && wanted.size && read < DIGEST_PAGES; read += 1) {
+    const told = await page(next, { signal });
+    for (const digest of told.items) if (wanted.delete(digest.sessionId)) found[digest.sessionId] = digest;
+    next = told.next;
+  }
+  return found;
+}
+
+async function exported(id) {
+  const link = make("a", { href: URL.createObjectURL(await blob(`/api/customers/${encodeURIComponent(id)}/export`)), download: `${id.replace(/[^\w.-]+/g, "_")}.ndjson` });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  return "Exported, as JSON Lines. Its last line tells how many there are of each.";
+}
+
+async function erased(id, told) {
+  const yes = await confirmed({
+    title: `Erase ${id}?`, verb: "Erase for ever", type: id,
+    words: "All that is kept of this customer is removed, here and for ever. Requests that wait fail as deleted. It cannot be undone.",
+    gone: [`${count(told.sessions, "conversation")}, with messages, summaries, digests, receipts`,
+      `${count(told.entries, "memory entry", "memory entries")}, with their history`, "what was learned for recall, and what was still to be announced"],
+  });
+  if (!yes) return "";
+  const { response } = await call("DELETE", `/api/customers/${encodeURIComponent(id)}`);
+  location.hash = at("customers");
+  return response.status === 202 ? `${id} is being erased; nothing of them can be read any more.` : `${id} is erased.`;
+}
