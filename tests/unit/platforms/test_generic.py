@@ -15,16 +15,17 @@ from pydantic import ValidationError
 
 from shared.errors import NotGenuine
 from shared.models import Attachment
+from shared.platforms.answering import OUTGOING
 from shared.platforms.generic.paths import find, holds
 from shared.platforms.generic.settings import GenericSettings
 from shared.platforms.incoming import INCOMING
-from shared.platforms.types import AgentMessage, CustomerMessage, Handling, Ignored, OpenHook, Posted
+from shared.platforms.types import AgentMessage, CustomerMessage, Handling, Ignored, OpenHook, Posted, Words
 from tests.support import signers
 from tests.support.deliveries import GENERIC, NOW
 from tests.unit.platforms.opened import hook_of, posted
 
 HOW_TO = Path(__file__).parents[3] / "docs" / "how-to" / "connect-any-platform.md"
-FRONT, FRONT_RULE, HUBSPOT = (
+FRONT, FRONT_RULE, HUBSPOT, FRONT_ANSWERS, HUBSPOT_ANSWERS = (
     json.loads(found) for found in re.findall(r"```json\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
 )
 READER = INCOMING["generic"]
@@ -260,3 +261,35 @@ def test_an_expression_that_does_not_fit_a_value_finds_nothing() -> None:
     assert not holds("a", {"a": []})
     assert holds("a", {"a": 0})  # as JMESPath has it: zero is true
     assert holds("a == `0`", {"a": 0})
+
+
+WORDS = Words("On its way &\nsoon", "evt_req_1/reply", NOW)
+
+
+def test_front_is_answered_as_the_how_to_says() -> None:
+    hook, answers = generic({**FRONT, **FRONT_ANSWERS}, token=["t0k3n"]), OUTGOING["generic"]
+    call = answers.reply(hook, "cnv_1", WORDS)
+    assert call is not None
+    assert (call.method, call.url) == ("POST", "https://api2.frontapp.com/conversations/cnv_1/messages")
+    assert call.headers == {"authorization": "Bearer t0k3n"}
+    assert call.json == {"body": "On its way &amp;<br>soon"}
+    listed = {"_results": [{"is_inbound": True, "text": "Hi"}, {"is_inbound": False, "text": "On its way & soon"}]}
+    assert answers.is_there(hook, listed, WORDS, private=False)
+    assert not answers.is_there(hook, {"_results": listed["_results"][:1]}, WORDS, private=False)
+    assert answers.is_ours(hook, {"id": "cnv_1", "assignee": None})
+    assert not answers.is_ours(hook, {"id": "cnv_1", "assignee": {"id": "tea_1"}})
+    handing = answers.hand_off(hook, "cnv_1", "brief")
+    assert handing is not None
+    assert (handing.method, handing.json) == ("PUT", {"assignee_id": "tea_55c8c149"})
+
+
+def test_hubspot_is_answered_as_the_how_to_says() -> None:
+    hook, answers = generic({**HUBSPOT, **HUBSPOT_ANSWERS}, token=["t0k3n"]), OUTGOING["generic"]
+    call = answers.reply(hook, "55", WORDS)
+    assert call is not None
+    assert (call.method, call.url) == ("PATCH", "https://api.hubapi.com/crm/v3/objects/tickets/55")
+    assert call.json == {"properties": {"agent_reply": WORDS.text}}
+    assert answers.is_there(hook, {"properties": {"agent_reply": WORDS.text}}, WORDS, private=False)
+    assert not answers.is_there(hook, {"properties": {"agent_reply": None}}, WORDS, private=False)
+    assert answers.is_ours(hook, {"properties": {"hubspot_owner_id": ""}})
+    assert not answers.is_ours(hook, {"properties": {"hubspot_owner_id": "7"}})

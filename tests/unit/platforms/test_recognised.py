@@ -55,7 +55,7 @@ SYSTEM = {"id": "-1", "is_staff": True, "name": "System"}
         (zen("ticket.status_changed", current="PENDING"), Ignored("nothing of whose it is")),
         (zen("ticket.agent_assignment_changed", current="11"), Handling("5158", ZEN_WHO, "human")),
         (zen("ticket.agent_assignment_changed", current="900"), Handling("5158", ZEN_WHO, "agent")),
-        (zen("ticket.agent_assignment_changed", current=None), Handling("5158", ZEN_WHO, "agent")),
+        (zen("ticket.agent_assignment_changed", current=None), Ignored("assigned to no agent")),
         (zen("ticket.created"), OTHER),
         (zen("ticket.comment_redacted"), OTHER),
         (
@@ -235,7 +235,7 @@ ADMIN = {"type": "admin", "id": "8", "name": "Jonas"}
         (intercom(topic="conversation.admin.closed"), Handling("524", "cust_42", "over")),
         (intercom(topic="conversation.admin.assigned", admin_assignee_id=8), Handling("524", "cust_42", "human")),
         (intercom(topic="conversation.admin.assigned", admin_assignee_id=31), Handling("524", "cust_42", "agent")),
-        (intercom(topic="conversation.admin.assigned"), Handling("524", "cust_42", "agent")),
+        (intercom(topic="conversation.admin.assigned"), Ignored("assigned to no teammate")),
     ],
 )
 def test_intercom_notifications(body: Body, event: Event) -> None:
@@ -279,7 +279,7 @@ def fresh(action: str, part: str, **more: Any) -> Body:
         ),
         (fresh("conversation_assignment", "assignment", to_agent_id="a-2"), Handling("c-1", None, "human")),
         (fresh("conversation_assignment", "assignment", to_agent_id="a-1"), Handling("c-1", None, "agent")),
-        (fresh("conversation_assignment", "assignment", to_agent_id=""), Handling("c-1", None, "agent")),
+        (fresh("conversation_assignment", "assignment", to_agent_id=""), Ignored("assigned to no agent")),
         (fresh("conversation_resolution", "resolve"), Handling("c-1", None, "over")),
         (fresh("conversation_reopen", "reopen"), Handling("c-1", None, "agent")),
         ({**freshchat(), "action": "typing"}, OTHER),
