@@ -132,16 +132,18 @@ class House:
     ) -> httpx2.Response:
         """Knock at a door of this house."""
         known, (verb, rule) = DOORS[door], door
-        sent = None if known.json is None else {name: self._fill(value) for name, value in known.json.items()}
+        told = (known.json or {}).items()
+        filled = {name: self._fill(value) if isinstance(value, str) else value for name, value in told}
+        sent = filled if known.json is not None else None
         asked: dict[str, Any] = {"params": dict(known.params), "json": sent, "headers": headers}
         if not known.endless:
             return client.request(method or verb, self._fill(rule), **asked)
         with client.stream(method or verb, self._fill(rule), **asked) as response:
-            told, parts = "", response.iter_text()
-            while response.status_code == 200 and "data:" not in told:
-                told += next(parts)
-            told += "" if told else "".join(parts)
-            return httpx2.Response(response.status_code, headers=response.headers, text=told)
+            heard, parts = "", response.iter_text()
+            while response.status_code == 200 and "data:" not in heard:
+                heard += next(parts)
+            heard += "" if heard else "".join(parts)
+            return httpx2.Response(response.status_code, headers=response.headers, text=heard)
 
     def contents(self) -> list[Any]:
         """Return all that is in the house, as its owner reads it."""

@@ -183,7 +183,7 @@ def slack(text: str = "Where is my parcel?", number: int = 1, at: datetime = NOW
     }
 
 
-GENERIC = {
+GENERIC: Body = {
     "name": "desk",
     "account": "acme",
     "proof": {
