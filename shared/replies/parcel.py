@@ -120,8 +120,7 @@ class ReplyParcel:
             work.delivery = work.delivery.unsayable(str(heard.answer.error))
         elif heard.sure:
             work.delivery = work.delivery.refused()
-        ended = Ended("dead", str(heard.answer.error)) if heard.means in FINAL else None
-        return Verdict(self._told(heard.answer), ended, heard.works)
+        return self._again(heard, Ended("dead", str(heard.answer.error)) if heard.means in FINAL else None)
 
     async def _took(self, work: Work, step: Step) -> None:
         """Write down, with the next change of the delivery, that a step was taken."""
@@ -136,7 +135,7 @@ class ReplyParcel:
             return False
         heard = await self._ask(call)
         if heard.means == "later":
-            return Verdict(self._told(heard.answer), works=heard.works)
+            return self._again(heard)
         return heard.means == "taken" and self.outgoing.is_there(self.hook, heard.said, words, private=private)
 
     async def _taken_over(self, work: Work, step: Step) -> bool | Verdict:
@@ -155,7 +154,7 @@ class ReplyParcel:
             return False
         heard = await self._ask(call)
         if heard.means == "later":
-            return Verdict(self._told(heard.answer), works=heard.works)
+            return self._again(heard)
         return heard.means == "taken" and not self.outgoing.is_ours(self.hook, heard.said)
 
     async def _text(self, work: Work, step: Step) -> str:
@@ -179,6 +178,9 @@ class ReplyParcel:
         heard = await ask(self.calls, self.outgoing, self.hook, call, self.clock)
         self._last = heard.answer
         return heard
+
+    def _again(self, heard: Heard, ended: Ended | None = None) -> Verdict:
+        return Verdict(self._told(heard.answer), ended, heard.works, heard.limited)
 
     def _told(self, answer: Answer) -> Answer:
         """Return an answer as the attempt tells it: with the time that the whole attempt took, and nothing it said."""

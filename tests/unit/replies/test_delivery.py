@@ -125,6 +125,19 @@ async def test_a_rate_limit_is_obeyed(post: Post) -> None:
     assert post.platform.replies(conversation) == ["On its way."]
 
 
+async def test_a_rate_limit_holds_for_every_delivery_of_the_hook(post: Post) -> None:
+    first, second = await post.turn(post.platform.begin()), await post.turn(post.platform.begin())
+    post.platform.faults = [Fault(Told(429, {}, {"Retry-After": "40"}))]
+    assert await post.deliver(first) == "pending"
+    asked = len(post.platform.asked)
+    assert await post.deliver(second) == "postponed"
+    assert len(post.platform.asked) == asked
+    began = post.desk.clock.ms
+    assert await post.due(second) == "delivered"
+    assert post.desk.clock.ms - began >= 39 * SECOND
+    assert (await post.delivery(second)).tries == 1
+
+
 async def test_a_platform_that_is_away_is_tried_for_an_hour_then_given_up(post: Post) -> None:
     conversation = post.platform.begin()
     request = await post.turn(conversation)
