@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from shared.events import Event, envelope
 from shared.models import ChatRequest, Failure, Result, TokenUsage
+from shared.storage.merging import merge_event
 from shared.storage.types import OutboxRow
 
 REFERENCE = "#/components/schemas/"
@@ -20,6 +21,7 @@ IDS = {
     "session.closed": f"evt_{SESSION}_closed_1795342016583",
     "session.summarized": f"evt_{SESSION}_summary_3",
     "memory.updated": f"evt_{SESSION}_memory_12",
+    "customer.merged": merge_event("anon-4711", "eva"),
 }
 
 
@@ -34,14 +36,15 @@ def event_schemas(models: Iterable[type[Event]]) -> dict[str, Any]:
 
 def example(kind: str, *, content: bool) -> dict[str, Any]:
     """Return an event of a type as it is published, or with `content` as it is posted."""
-    of_request = kind.startswith("chat.")
+    of_request, of_customer = kind.startswith("chat."), kind.startswith("customer.")
     row = OutboxRow(
         id=IDS.get(kind, f"evt_{REQUEST}"),
         type=kind,
         tenant=TENANT,
         bucket="07",
-        session_id=SESSION,
+        session_id="" if of_customer else SESSION,
         customer_id="eva",
+        merged="anon-4711" if of_customer else None,
         at=AT,
         request_id=REQUEST if of_request else None,
         metadata={"channel": "web"} if of_request else {},
