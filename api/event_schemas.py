@@ -11,7 +11,6 @@ from pydantic.json_schema import models_json_schema
 
 from shared.events import Event, envelope
 from shared.models import ChatRequest, Failure, Result, TokenUsage
-from shared.storage.merging import merge_event
 from shared.storage.types import OutboxRow
 
 REFERENCE = "#/components/schemas/"
@@ -21,7 +20,7 @@ IDS = {
     "session.closed": f"evt_{SESSION}_closed_1795342016583",
     "session.summarized": f"evt_{SESSION}_summary_3",
     "memory.updated": f"evt_{SESSION}_memory_12",
-    "customer.merged": merge_event("anon-4711", "eva"),
+    "customer.merged": "evt_merged_5d0c1b7e2f9a4c6688d3e1f207",
 }
 
 

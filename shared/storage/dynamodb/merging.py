@@ -129,7 +129,7 @@ class DynamoMerging(DynamoMovingEntries):
 
     async def _ended_merge(self, source: str, into: str) -> None:
         now = await self._client.now()
-        row = self._event("customer.merged", "", into, merge_event(source, into), now) | {"merged": source}
+        row = self._event("customer.merged", "", into, merge_event(), now) | {"merged": source}
         ended = update(
             self._mark_key(source),
             "SET #state = :done REMOVE #due_pk, #due_at",

@@ -122,7 +122,7 @@ class RedisMerging(RedisScripts):
         if (await self._at(source, "empty_merged", into=into))[0] == "more":
             return False
         of_source = {"from": source, "from_key": encode(source)}
-        await self._at(into, "end_merge", **of_source, event=merge_event(source, into))
+        await self._at(into, "end_merge", **of_source, event=merge_event())
         return True
 
     async def _merges(self, customer_id: str) -> Merges:
