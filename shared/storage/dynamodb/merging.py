@@ -161,6 +161,7 @@ class DynamoMerging(DynamoMovingEntries):
         came = await self._client.first(asked, AT_ONCE)
         for item in came:
             await self._erase_alias(item["customer"], customer_id, mark)
+            await self._unannounce(customer_id, item["customer"])
             await self._client.write(delete({"pk": item["pk"], "sk": item["sk"]}))
         return len(came) == AT_ONCE or await super().go_on_erasing(customer_id)
 
