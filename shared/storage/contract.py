@@ -189,7 +189,9 @@ class Memories(Protocol):
     async def instructions(self) -> AgentInstructions | None:
         """Return the tenant's instructions; None when it has set none."""
 
-    async def put_instructions(self, text: str, *, extraction: bool | None = None) -> AgentInstructions:
+    async def put_instructions(
+        self, text: str, *, extraction: bool | None = None, handoff: bool | None = None
+    ) -> AgentInstructions:
         """Replace the tenant's instructions; return them with their version. See `AgentInstructions`."""
 
 
@@ -260,6 +262,9 @@ class Batches(Protocol):
 
     def unsummarised(self, idle_since: datetime) -> AsyncIterator[str]:
         """Yield sessions whose last message is no newer, and that hold messages no summary covers, in any order."""
+
+    def unread(self, idle_since: datetime) -> AsyncIterator[str]:
+        """Yield sessions whose last message is no newer, and that hold messages nobody has read for memory entries."""
 
 
 class Customers(Protocol):
@@ -369,6 +374,9 @@ class Store(DueDeliveries, DeploymentIndex, AllHooks, Protocol):
 
     async def running_parts(self) -> list[RunningPart]:
         """Return the parts of batches that have not ended."""
+
+    def cold_sessions(self) -> AsyncIterator[SessionRef]:
+        """Yield the sessions whose reading was left to a batch, in any order; one may be gone, or read since."""
 
     async def now(self) -> datetime:
         """Return the time by the store's clock."""

@@ -16,7 +16,7 @@ from shared.storage.redis.turns import RedisScripts
 from shared.storage.types import NO_FACTS, EntryFacts, Page, Remembered, SummaryClaim
 
 VERSIONS_KEPT = 20
-_INSTRUCTIONS = ("text", "version", "updated", "extraction")
+_INSTRUCTIONS = ("text", "version", "updated", "extraction", "handoff")
 
 
 class RedisMemories(RedisScripts):
@@ -113,17 +113,20 @@ class RedisMemories(RedisScripts):
         async def ask() -> list[str | None]:
             return cast("list[str | None]", await redis.hmget(agent_key(self.tenant), _INSTRUCTIONS))
 
-        text, version, updated, extraction = await self._client.call(ask)
+        text, version, updated, extraction, handoff = await self._client.call(ask)
         if text is None or version is None or updated is None:
             return None
         return AgentInstructions(
             instructions=text,
             extraction=None if extraction is None else extraction == "1",
+            handoff=None if handoff is None else handoff == "1",
             version=int(version),
             updated_at=from_ms(int(updated)),
         )
 
-    async def put_instructions(self, text: str, *, extraction: bool | None = None) -> AgentInstructions:
+    async def put_instructions(
+        self, text: str, *, extraction: bool | None = None, handoff: bool | None = None
+    ) -> AgentInstructions:
         """See `Memories.put_instructions`."""
         answer = await self._client.run(
             "put_instructions",
@@ -131,7 +134,10 @@ class RedisMemories(RedisScripts):
             op=secrets.token_hex(8),
             text=text,
             extraction=None if extraction is None else int(extraction),
+            handoff=None if handoff is None else int(handoff),
             keep=VERSIONS_KEPT,
         )
         version, moment = int(answer[0]), from_ms(int(answer[1]))
-        return AgentInstructions(instructions=text, extraction=extraction, version=version, updated_at=moment)
+        return AgentInstructions(
+            instructions=text, extraction=extraction, handoff=handoff, version=version, updated_at=moment
+        )
