@@ -180,6 +180,7 @@ class Mover:
                 await self._target.load(dump, parts, there)
         except Vanished:
             await self._target.remove(unit)
+            self._passed.removed += 1
             return
         self._passed.copied += 1
 
