@@ -12,10 +12,12 @@ from api.hub import Hub, Waiter
 from api.live import Live
 from api.problems import PROBLEM_TYPE, body_of, failure_kind
 from api.schemas import ChatStatus
+from api.sharing import Shared
 from api.waiting import Hold
 from shared.errors import StoreError, UnknownRequest
 from shared.models import FINISHED, ChatRequest
 from shared.storage.contract import Store, TenantStore
+from shared.storage.types import Deltas
 from shared.tasks import end
 
 KEEP_ALIVE_SECONDS = 15.0
@@ -34,6 +36,7 @@ class Holds:
         self._store = store
         self._hub = hub
         self._live = Live(store, hub)
+        self._shared = Shared()
 
     async def result(self, hold: Hold) -> Answer | None:
         """Wait for the end; return (status, content type, body), None when it does not come in time."""
@@ -83,23 +86,36 @@ class Holds:
         loop = asyncio.get_running_loop()
         spoke = loop.time()
         while not waiter.draining:
-            news = await _news(store, request_id, place)
-            for event in news:
+            for event in await self._news(store, request_id, place):
                 yield event
                 spoke = loop.time()
-            if not news:
-                try:
-                    record = await _found(store, request_id)
-                except StoreError:  # it is away for a moment: that says nothing of the request
-                    await waiter.changed(AWAY_SECONDS)
-                    continue
-                if record is None or record.status in FINISHED:
-                    yield _last(record, place)
-                    return
-                if loop.time() - spoke > KEEP_ALIVE_SECONDS:
-                    yield b": still writing\n\n"
-                    spoke = loop.time()
-                await waiter.changed(KEEP_ALIVE_SECONDS)
+            try:
+                record = await self._shared.read((store.tenant, request_id), lambda: _found(store, request_id))
+            except StoreError:  # it is away for a moment: that says nothing of the request
+                await waiter.changed(AWAY_SECONDS)
+                continue
+            if record is None or record.status in FINISHED:
+                for event in await self._news(store, request_id, place):  # written since it was last read
+                    yield event
+                yield _last(record, place)
+                return
+            if loop.time() - spoke > KEEP_ALIVE_SECONDS:
+                yield b": still writing\n\n"
+                spoke = loop.time()
+            await waiter.changed(KEEP_ALIVE_SECONDS)
+
+    async def _news(self, store: TenantStore, request_id: str, place: Place) -> list[bytes]:
+        token, offset = place.token, place.offset
+        try:
+            key = (store.tenant, request_id, token, offset)
+            deltas = await self._shared.read(key, lambda: store.read_deltas(request_id, token, offset))
+        except StoreError:
+            return []
+        except UnicodeDecodeError:
+            # The id was none of ours: its place lies inside a character. Begin again.
+            place.token, place.offset = 0, 0
+            return [event("reset", b"{}", place)]
+        return _events(deltas, place)
 
 
 class Place:
@@ -113,7 +129,8 @@ class Place:
     def parse(cls, text: str | None) -> Place:
         """Return the place an event id names; the beginning where it names none."""
         token, _, offset = (text or "").partition(".")
-        if token.isdecimal() and offset.isdecimal() and len(token) + len(offset) < 20:  # noqa: PLR2004 - more is no id of ours
+        numbers = token.isdecimal() and offset.isdecimal() and (token + offset).isascii()
+        if numbers and len(token) + len(offset) < 20:  # noqa: PLR2004 - more is no id of ours
             return cls(int(token), int(offset))
         return cls(0, 0)
 
@@ -126,15 +143,8 @@ def event(name: str, data: bytes, place: Place) -> bytes:
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (str(place).encode(), name.encode(), data)
 
 
-async def _news(store: TenantStore, request_id: str, place: Place) -> list[bytes]:
-    try:
-        deltas = await store.read_deltas(request_id, place.token, place.offset)
-    except StoreError:
-        return []
-    except UnicodeDecodeError:
-        # The id was none of ours: its place lies inside a character. Begin again.
-        place.token, place.offset = 0, 0
-        return [event("reset", b"{}", place)]
+def _events(deltas: Deltas, place: Place) -> list[bytes]:
+    """Return the events that tell a listener of these pieces, and move its place behind them."""
     told = []
     if deltas.token > place.token:
         if place.token > 0:

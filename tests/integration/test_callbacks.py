@@ -107,17 +107,11 @@ def test_the_receivers_of_the_how_to_take_what_is_posted_and_refuse_what_is_not(
         delivered(stack, request)
         assert "chat.reply.completed" in log.read_text()
         new_secret(stack)  # which the receiver does not know
-        stale: dict[str, str] = {
-            "webhook-id": f"evt_{request}",
-            "webhook-timestamp": "1784546129",
-            "webhook-signature": "v1,AAAA",
-        }
-        for headers in (
-            dict[str, str](),
-            stale,
-            {**stale, "webhook-timestamp": "junk", "webhook-signature": "v1,,x v1 "},
-        ):
-            assert httpx2.post(f"http://127.0.0.1:{port}/", content=b"\xff{}", headers=headers).status_code == 401
+        stale = {"webhook-id": "evt_1", "webhook-timestamp": "1784546129", "webhook-signature": "v1,AAAA"}
+        for more in ({"webhook-timestamp": "junk"}, {"webhook-signature": "v1,,x v1"}, {}):
+            answer = httpx2.post(f"http://127.0.0.1:{port}/", content=b"{}", headers={**stale, **more})
+            assert answer.status_code == 401
+        assert httpx2.post(f"http://127.0.0.1:{port}/", content=b"\xff{}").status_code == 401
         refused = begin(stack, f"http://127.0.0.1:{port}/", "Hello", language)
         wait_for("an attempt to be refused", lambda: delivery(stack, refused).get("attempts"), 60)
         assert delivery(stack, refused)["attempts"][0]["error"] == "answered 401"

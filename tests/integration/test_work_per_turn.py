@@ -5,7 +5,8 @@ Counted on a server that nothing else uses, by the server itself: what clients s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -18,13 +19,14 @@ from benchmarks.history import begun
 from shared.conversation.noter import Noter
 from shared.ids import bucket_of
 from shared.models import AgentInstructions
+from shared.prompt import Prompt, Reply
 from shared.remembering.indexing import index_session
 from shared.storage.redis.client import connect
 from shared.storage.redis.store import RedisStore
 from shared.storage.types import NewRequest, SummaryOutcome
 from tests.contract.store import LIMITS, MEMORY_LIMITS, Desk, StoreClock
 from tests.support.valkey import Valkey
-from tests.unit.turns import Office, open_office, says
+from tests.unit.turns import Office, ScriptedClaude, open_office, says
 
 WORDS = "The parcel with the blue ribbon has not come yet although the tracking page says it was handed over. " * 3
 WATCHED = (20, 100, 500)
@@ -109,6 +111,49 @@ async def test_what_is_noted_of_a_turn_costs_its_path_nothing(quiet: Valkey) -> 
     (row,) = await desk.own.usage(date(1970, 1, 1))
     assert row.turns == 150
     await store.close()
+
+
+PIECES = 500
+
+
+class Chatty(ScriptedClaude):
+    """Claude, writing a reply in many pieces, between each of which others may act."""
+
+    async def ask(self, prompt: Prompt, on_text: Callable[[str], None]) -> Reply:
+        for number in range(PIECES):
+            on_text(f"{number} ")
+            await asyncio.sleep(0)
+        return await super().ask(prompt, on_text)
+
+
+@pytest.mark.parametrize("listened", [False, True], ids=["nobody listens", "somebody listens"])
+async def test_the_pieces_of_a_reply_cost_nothing_while_nobody_listens(
+    quiet: Valkey, monkeypatch: pytest.MonkeyPatch, *, listened: bool
+) -> None:
+    """Given a reply in 500 pieces that are written down as often as may be, then only a listener has one written."""
+    monkeypatch.setattr("shared.conversation.stream.BATCH_SECONDS", 0.0)
+    store = RedisStore(connect(quiet.url(), 5.0, 1), LIMITS)
+    desk = Desk(store, StoreClock(), cast("Any", None))
+    with ThreadPoolExecutor(1) as executor:
+        office = open_office(desk, executor)
+        office.runner._parts.instructions._known["acme"] = (float("inf"), AgentInstructions(instructions="Be brief."))
+        assert (await office.advance(await desk.accept("First."))).outcome == "succeeded"  # which loads the scripts
+        object.__setattr__(office.runner._parts, "claude", Chatty())
+        request = await desk.accept("Second.")
+        if listened:
+            await desk.own.listen(request.request_id)
+        before = measure(quiet)
+        assert (await office.advance(request)).outcome == "succeeded"
+        after = measure(quiet)
+        kept = await desk.own.read_deltas(request.request_id, 0, 0)
+    await store.close()
+    claim_commit_and_strike = 3
+    if listened:
+        assert after.sent - before.sent > claim_commit_and_strike + 2
+        assert kept.text.startswith("0 1 2 3")
+    else:
+        assert after.sent - before.sent == claim_commit_and_strike
+        assert kept.text == ""
 
 
 EARLIER = (0, 500, 10_000)  # messages: what recall calls turns
