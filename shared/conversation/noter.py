@@ -106,9 +106,9 @@ class Noter:
         draft.hear(customer_id, to_ms(at))
 
     def claimed(self, claim: Claim) -> None:
-        """Note the same of one that was claimed: whoever accepted it may have died since."""
-        request = claim.request
-        self.opened(claim.ref.tenant, request.id, request.customer_id, request.accepted_at)
+        """Note the same of what was claimed: whoever accepted it may have died since."""
+        for request in claim.requests:
+            self.opened(claim.ref.tenant, request.id, request.customer_id, request.accepted_at)
 
     def active(self, tenant: str, customer_id: str, at: datetime) -> None:
         """Note that a customer was heard of."""
