@@ -263,6 +263,9 @@ class Batches(Protocol):
     def unsummarised(self, idle_since: datetime) -> AsyncIterator[str]:
         """Yield sessions whose last message is no newer, and that hold messages no summary covers, in any order."""
 
+    def unread(self, idle_since: datetime) -> AsyncIterator[str]:
+        """Yield sessions whose last message is no newer, and that hold messages nobody has read for memory entries."""
+
 
 class Customers(Protocol):
     """All that is kept of a customer, as one."""
@@ -369,6 +372,9 @@ class Store(DueDeliveries, DeploymentIndex, AllHooks, Protocol):
 
     async def running_parts(self) -> list[RunningPart]:
         """Return the parts of batches that have not ended."""
+
+    def cold_sessions(self) -> AsyncIterator[SessionRef]:
+        """Yield the sessions whose reading was left to a batch, in any order; one may be gone, or read since."""
 
     async def now(self) -> datetime:
         """Return the time by the store's clock."""

@@ -27,6 +27,7 @@ RUNNING = "cm:batches:running"
 TENANTS = "cm:tenants"
 WORKERS = "cm:workers"
 FLIGHTS = "cm:summaries:flights"
+COLD = "cm:memory:cold"
 FINISHED_CHANNEL = "cm:finished"
 LISTEN_CHANNEL = "cm:listen"
 

@@ -19,6 +19,7 @@ LASTING = (
     "cm:keys",
     "cm:calibration",
     "cm:buckets",
+    "cm:memory:cold",
     ":wake",
     ":tries",
     ":outbox",
@@ -127,4 +128,5 @@ async def assert_no_stray_keys(redis: Redis) -> None:
         open_request = a_request and await redis.hget(key, "status") in {"queued", "running"}
         if key.endswith(LASTING) or belongs_to_waiting or of_a_customer or open_request:
             continue
-        assert await redis.ttl(key) > 0, f"{key} has no TTL and is not on the list of what may last"
+        # One that ends within the second has 0 left, one that has ended since -2.
+        assert await redis.ttl(key) != -1, f"{key} has no TTL and is not on the list of what may last"

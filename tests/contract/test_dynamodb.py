@@ -8,6 +8,7 @@ import pytest
 
 from tests.contract.batches import BatchContract
 from tests.contract.bursts import BurstContract
+from tests.contract.cold import ColdContract
 from tests.contract.context import ContextContract
 from tests.contract.deliveries import DeliveryContract
 from tests.contract.dynamodb_desk import make_desk
@@ -78,6 +79,10 @@ class TestSummaries(SummaryContract):
 
 class TestBatches(BatchContract):
     """Batches of summaries."""
+
+
+class TestCold(ColdContract):
+    """What is left to batches."""
 
 
 class TestEntryRaces(EntryRaceContract):

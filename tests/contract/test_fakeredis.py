@@ -9,6 +9,7 @@ import pytest
 
 from tests.contract.batches import BatchContract
 from tests.contract.bursts import BurstContract
+from tests.contract.cold import ColdContract
 from tests.contract.context import ContextContract
 from tests.contract.deliveries import DeliveryContract
 from tests.contract.entries import EntryContract
@@ -79,6 +80,10 @@ class TestSummaries(SummaryContract):
 
 class TestBatches(BatchContract):
     """Batches of summaries."""
+
+
+class TestCold(ColdContract):
+    """What is left to batches."""
 
 
 class TestEntryRaces(EntryRaceContract):

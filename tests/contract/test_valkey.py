@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from shared.storage.redis import store
 from tests.contract.batches import BatchContract
 from tests.contract.bursts import BurstContract
+from tests.contract.cold import ColdContract
 from tests.contract.context import ContextContract
 from tests.contract.deliveries import DeliveryContract
 from tests.contract.entries import EntryContract
@@ -84,6 +85,10 @@ class TestSummaries(SummaryContract):
 
 class TestBatches(BatchContract):
     """Batches of summaries."""
+
+
+class TestCold(ColdContract):
+    """What is left to batches."""
 
 
 class TestEntryRaces(EntryRaceContract):

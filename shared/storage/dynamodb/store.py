@@ -112,6 +112,10 @@ class DynamoStore:
         """See `Store.running_parts`."""
         return await running(self._client)
 
+    def cold_sessions(self) -> AsyncIterator[SessionRef]:
+        """See `Store.cold_sessions`."""
+        return self._summaries.cold()
+
     async def due_deliveries(self, bucket: str, limit: int) -> list[DeliveryRef]:
         """See `DueDeliveries.due_deliveries`."""
         return await self._callbacks.due(bucket, limit)

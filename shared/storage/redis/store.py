@@ -39,7 +39,7 @@ from shared.storage.redis.deliveries import DueWork, RedisDeliveries
 from shared.storage.redis.hooks import EveryHook, RedisHooks
 from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.merging import merge_in
-from shared.storage.redis.summaries import SummaryWork
+from shared.storage.redis.summaries import SummaryWork, cold_sessions
 from shared.storage.redis.tenant_index import RedisTenantIndex
 from shared.storage.redis.turns import RedisTurns
 from shared.storage.redis.workers import RedisDeployment
@@ -145,6 +145,10 @@ class RedisStore:
     async def running_parts(self) -> list[RunningPart]:
         """See `Store.running_parts`."""
         return await running(self._client)
+
+    def cold_sessions(self) -> AsyncIterator[SessionRef]:
+        """See `Store.cold_sessions`."""
+        return cold_sessions(self._client)
 
     async def due_deliveries(self, bucket: str, limit: int) -> list[DeliveryRef]:
         """See `DueDeliveries.due_deliveries`."""
