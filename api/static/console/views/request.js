@@ -31,7 +31,7 @@ export const request = {
       facts(["State", badge(told.status)], ["Customer", customer ? customerLink(customer) : null], ["Conversation", sessionLink(told.sessionId)],
         ["Accepted", moment(told.acceptedAt)], ["Ended", told.finishedAt ? moment(told.finishedAt) : null], ["Model", told.model], ["Asked", told.attempts > 1 ? `${told.attempts} times` : null],
         ["Replays", told.replayOf ? requestLink(told.replayOf) : null], ["Tokens", tokens(told.tokenUsage)],
-        ["Metadata", told.metadata && Object.keys(told.metadata).length ? make("code", { text: JSON.stringify(told.metadata) }) : null]),
+        ["Metadata", told.metadata && Object.keys(told.metadata).length ? make("code", { class: "all", text: JSON.stringify(told.metadata) }) : null]),
       told.failure ? make("p", { class: "verdict bad" }, make("b", { text: told.failure.type }), ` ${told.failure.detail}`) : null,
       told.waitingFor && !told.finishedAt ? make("p", { class: "verdict wait" }, `${told.waitingFor} It is tried again `, moment(told.dueAt), ".") : null,
       told.reply ? section("Reply", make("p", { class: "summary", text: told.reply }), told.stopReason === "max_tokens" ? note("It was cut: the reply was longer than its room.") : null) : null,
