@@ -10,7 +10,7 @@ const pause = (ms, signal) => new Promise((done) => {
   signal.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
 });
 
-// `onChange` is given the topics that changed, or null for all; `onState` is told "live", "polling" or "away".
+// `onChange` is given the topics that changed, or null for all; `onState` is told "live", "polling", "away" or "refused".
 export function listen(onChange, onState) {
   let stop = null;
   const begin = () => {
@@ -35,7 +35,7 @@ async function hear(signal, onChange, onState) {
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof Problem && error.status === 401) return onState("away");
+      if (error instanceof Problem && error.status === 401) return onState("refused");
       if (error instanceof Problem && error.status < 500) return poll(signal, onChange, onState);
     }
     if (signal.aborted) return undefined;
