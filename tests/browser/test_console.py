@@ -238,6 +238,25 @@ def test_without_a_stream_it_asks_every_few_seconds(open_page: OpenPage, tenant:
     expect(row(page, "polled")).to_be_visible(timeout=LONG)
 
 
+def test_a_stream_that_is_cut_each_time_is_given_up_for_asking(open_page: OpenPage, tenant: Caller) -> None:
+    page = open_page("/console", key=tenant.key)
+    once = 'event: change\ndata: {"topics": []}\n\n'
+    page.route("**/api/live", lambda route: route.fulfill(content_type="text/event-stream", body=once))
+    go(page, "customers")
+    expect(page.locator("#live")).to_contain_text("every 10 seconds", timeout=LONG)
+
+
+def test_it_takes_the_stream_up_again_when_the_service_is_back(page: Page, tenant: Caller, stack: Stack) -> None:
+    go(page, "customers")
+    expect(page.locator("#live")).to_have_text("Live", timeout=LONG)
+    stack.kill("web")
+    expect(page.locator("#live")).to_contain_text("away", timeout=LONG)
+    stack.start("web", "api")
+    expect(page.locator("#live")).to_have_text("Live", timeout=2 * LONG)
+    tenant.ask("Hello again", customerId="back")
+    expect(row(page, "back")).to_be_visible(timeout=LONG)
+
+
 def test_what_is_open_and_where_one_is_stays_while_the_page_is_drawn_anew(page: Page, tenant: Caller) -> None:
     tenant.remember("open", "language", "Spanish")
     tenant.remember("open", "language", "German")

@@ -83,7 +83,7 @@ const marks = (message) => [message.unanswered && "got no reply", message.trunca
 function attachment({ name, contentType, size, url }) {
   const told = [contentType, size === undefined ? null : `${number(size)} bytes`].filter(Boolean).join(", ");
   const isLink = /^https?:\/\//i.test(url || "");
-  return make("p", { class: "attachment" }, "📎 ", isLink ? make("a", { href: url, rel: "noopener noreferrer", target: "_blank", text: name }) : make("b", { text: name }), told ? ` (${told})` : "");
+  return make("p", { class: "attachment" }, "Attached: ", isLink ? make("a", { href: url, rel: "noopener noreferrer", target: "_blank", text: name }) : make("b", { text: name }), told ? ` (${told})` : "");
 }
 
 function summary([newest, ...earlier]) {
