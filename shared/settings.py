@@ -38,6 +38,8 @@ DEFAULT_INSTRUCTIONS = (
     "an amount, a date or a promise; when you do not know, say so and say what happens next."
 )
 
+DEFAULT_HANDOFF_REPLY = "I am handing this conversation to a colleague, who will answer you here."
+
 
 class Settings(Connections):
     """The configuration of one process. Field names in capitals are the environment variables."""
@@ -84,6 +86,11 @@ class Settings(Connections):
         False, description="let Claude count each context before it is sent; one call more, ahead of the reply"
     )
     agent_instructions: str = Field(DEFAULT_INSTRUCTIONS, description="instructions of tenants that set none")
+    handoff_reply: str = Field(
+        DEFAULT_HANDOFF_REPLY,
+        min_length=1,
+        description="what the customer reads when the agent hands off without a word",
+    )
     context_messages: int = Field(200, ge=2, le=2000, description="most recent messages a turn reads")
     context_memory_entries: int = Field(50, ge=0, le=500, description="most memory entries a turn reads")
 
@@ -101,6 +108,12 @@ class Settings(Connections):
     )
     extraction: bool = Field(True, description="let a model read sessions for memory entries; a tenant may say no")
     extraction_model: str | None = Field(None, description="the model that does; SUMMARY_MODEL when absent")
+    extraction_cold_hours: float = Field(
+        0,
+        ge=0,
+        le=8760,
+        description="what was last said so long ago, unread, is left to a batch, half price, within a day; 0: never",
+    )
 
     # Summaries
     summary_model: str = Field("claude-haiku-5-5", description="the model that summarises; the cheapest that fits")
@@ -242,6 +255,11 @@ class Settings(Connections):
     def secret_keys(self) -> tuple[str, ...]:
         """The keys that open what is sealed; the first one seals."""
         return tuple(split(self.secret_key.get_secret_value())) if self.secret_key else ()
+
+    @property
+    def model_that_extracts(self) -> str:
+        """The model that reads sessions for memory entries."""
+        return self.extraction_model or self.summary_model
 
     @property
     def remembers(self) -> bool:
