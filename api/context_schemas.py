@@ -20,6 +20,7 @@ class ContextView(Model):
     """A context as Claude is sent it, with its account."""
 
     receipt: Receipt
+    tools: list[str] = Field(default_factory=list, description="names of the tools the agent may call")
     system: str
     messages: list[ContextMessage]
 
@@ -30,7 +31,8 @@ class ContextView(Model):
             ContextMessage(role=each["role"], texts=[block["text"] for block in each["content"]])
             for each in context.messages
         ]
-        return cls(receipt=context.receipt, system=context.system, messages=messages)
+        tools = [str(tool["name"]) for tool in context.tools]
+        return cls(receipt=context.receipt, tools=tools, system=context.system, messages=messages)
 
 
 class ContextQuery(Asked):

@@ -166,10 +166,11 @@ class MessageBody(Asked):
 
 
 class AgentBody(Asked):
-    """The tenant's instructions to the agent, and whether conversations are read for memory entries."""
+    """The tenant's instructions to the agent, and what else holds for its conversations."""
 
     instructions: Text | None = Field(None, max_length=20_000)
-    extraction: bool | None = None
+    extraction: bool | None = Field(None, description="whether they are read for memory entries")
+    handoff: bool | None = Field(None, description="whether the agent may hand them to a person")
 
 
 class Path(BaseModel):

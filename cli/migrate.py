@@ -15,6 +15,7 @@ import click
 
 from cli.moved import Comparison, Held
 from cli.moved_callbacks import move_callbacks
+from cli.moved_hooks import move_hooks
 from cli.mover import Mover
 from shared.connections import REDIS_SCHEMES
 from shared.errors import CustomerMemoryError
@@ -110,6 +111,7 @@ class Job:
             rows = await mover.move_rows()
             click.echo(f"Announcements that wait: {rows} copied")
             async with _opened(self.source, self.settings) as source, _opened(self.target, self.settings) as target:
+                click.echo(f"Hooks: {await move_hooks(source, target, self.tenants)} copied")
                 click.echo(f"Callbacks: {await move_callbacks(source, target, self.tenants)} deliveries copied")
             return await self._compare(mover, mark=True)
 

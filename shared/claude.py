@@ -8,6 +8,7 @@ https://platform.claude.com/docs/en/api/errors
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, Context, OpenedS
 
 from shared.errors import ClaudeFailed, ClaudeLater
 from shared.models import TokenUsage
-from shared.prompt import Prompt, Reply
+from shared.prompt import HANDOFF, Prompt, Reply
 from shared.settings import Settings
 
 Answer = TypeVar("Answer")
@@ -50,6 +51,9 @@ SPENT = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached
 # What purgatory calls the states of a breaker.
 STATES = {CLOSED: "closed", OPENED: "open", HALF_OPENED: "half-open"}
 TRIPS = frozenset({"overloaded", "server-error", "timeout", "unreachable"})
+
+NO_REASON = "the agent gave no reason"
+LONGEST_REASON = 500  # characters
 
 WHOLE, CUT = "whole", "cut"
 STOP_REASONS = {
@@ -148,13 +152,15 @@ class Claude:
 
     async def _stream(self, request: dict[str, Any], on_text: Callable[[str], None]) -> Reply:
         pieces: list[str] = []
-        usage = UsageSum()
+        usage, handoff = UsageSum(), Handoff()
         stop_reason, answered_by, ended = "", request["model"], False
         async with await self._client.messages.create(**request, stream=True) as stream:
             async for event in stream:
                 if event.type == "content_block_delta" and event.delta.type == "text_delta":
                     pieces.append(event.delta.text)
                     on_text(event.delta.text)
+                elif event.type in {"content_block_start", "content_block_delta"}:
+                    handoff.read(event)
                 elif event.type == "message_start":
                     usage.read(event.message.usage)
                     answered_by = event.message.model
@@ -165,7 +171,7 @@ class Claude:
                     ended = True
         if not ended:
             raise ClaudeLater("stream-cut", "Claude's answer ended before it was whole")
-        return judged("".join(pieces), usage.total(), answered_by, stop_reason)
+        return judged("".join(pieces), usage.total(), answered_by, stop_reason, handoff.reason)
 
 
 def _state_of(breaker: Context) -> str:
@@ -186,9 +192,41 @@ def request_of(prompt: Prompt) -> dict[str, Any]:
         request["system"] = prompt.system
     if prompt.model in THINKING_OFF:
         request["thinking"] = THINKING_OFF[prompt.model]
+    if prompt.tools:
+        request["tools"] = list(prompt.tools)
     if prompt.schema is not None:
         request["output_config"] = {"format": {"type": "json_schema", "schema": prompt.schema}}
     return request
+
+
+class Handoff:
+    """Hears a call of the tool `handoff`, and why. A call that was cut off is one all the same."""
+
+    def __init__(self) -> None:
+        self._index: int | None = None
+        self._pieces: list[str] = []
+
+    def read(self, event: Any) -> None:
+        """Take in the beginning of a block, or a piece of it."""
+        if event.type == "content_block_start":
+            block = event.content_block
+            if self._index is None and block.type == "tool_use" and block.name == HANDOFF:
+                self._index = event.index
+        elif event.index == self._index and event.delta.type == "input_json_delta":
+            self._pieces.append(event.delta.partial_json)
+
+    @property
+    def reason(self) -> str | None:
+        """Why the conversation is handed over, in one line; None where it is not."""
+        if self._index is None:
+            return None
+        try:
+            told = json.loads("".join(self._pieces))
+        except ValueError:
+            told = None
+        reason = told.get("reason") if isinstance(told, dict) else None
+        words = " ".join(reason.split()) if isinstance(reason, str) else ""
+        return words[:LONGEST_REASON] or NO_REASON
 
 
 class UsageSum:
@@ -216,14 +254,16 @@ class UsageSum:
         )
 
 
-def judged(text: str, usage: TokenUsage, model: str, stop_reason: str) -> Reply:
+def judged(text: str, usage: TokenUsage, model: str, stop_reason: str, handoff: str | None = None) -> Reply:
     """Return what Claude wrote as a reply; raise what its stop reason says instead."""
     verdict = STOP_REASONS.get(stop_reason, CUT)
+    if handoff is not None and stop_reason == "tool_use":
+        verdict = WHOLE
     if verdict not in {WHOLE, CUT}:
         raise ClaudeFailed(verdict, f"Claude ended with {stop_reason!r} and no reply to keep")
-    if not text.strip():
+    if not text.strip() and handoff is None:
         raise ClaudeLater("empty-reply", f"Claude ended with {stop_reason!r} and wrote nothing")
-    return Reply(text, usage, model, stop_reason, cut=verdict == CUT)
+    return Reply(text, usage, model, stop_reason, cut=verdict == CUT, handoff=handoff)
 
 
 def translated(error: anthropic.APIStatusError) -> ClaudeLater | ClaudeFailed:

@@ -278,12 +278,13 @@ class MemoryVersion(Model):
 class AgentInstructions(Model):
     """The tenant's instructions to the agent: persona, policy, language. Version 0 is the deployment's default.
 
-    `extraction`: whether conversations are read for memory entries. Stores keep an empty text, and None, where the
-    deployment's hold.
+    `extraction`: whether conversations are read for memory entries. `handoff`: whether the agent may hand a
+    conversation to a person; None: no. Stores keep an empty text, and None, where the deployment's hold.
     """
 
     instructions: str
     extraction: bool | None = None
+    handoff: bool | None = None
     version: int = 0
     updated_at: datetime | None = None
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from shared.errors import ClaudeFailed, ClaudeLater
 from shared.models import TokenUsage
+
+HANDOFF: Final = "handoff"  # the name of the tool by which a conversation is handed to a person
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What Claude is asked: `messages` in the shape of the Messages API, `max_tokens` for the reply.
 
-    `schema`: the JSON schema the reply keeps to, where it is to be JSON.
+    `schema`: the JSON schema the reply keeps to, where it is to be JSON. `tools`: what it may call, in the same shape.
     """
 
     model: str
@@ -23,17 +25,22 @@ class Prompt:
     messages: tuple[dict[str, Any], ...]
     max_tokens: int
     schema: dict[str, Any] | None = None
+    tools: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What Claude wrote. `cut`: it reached a limit, and is not whole."""
+    """What Claude wrote. `cut`: it reached a limit, and is not whole.
+
+    `handoff`: why it hands the conversation to a person, where it does; then `text` may be empty.
+    """
 
     text: str
     usage: TokenUsage
     model: str
     stop_reason: str
     cut: bool
+    handoff: str | None = None
 
 
 class ClaudeClient(Protocol):

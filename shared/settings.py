@@ -38,6 +38,8 @@ DEFAULT_INSTRUCTIONS = (
     "an amount, a date or a promise; when you do not know, say so and say what happens next."
 )
 
+DEFAULT_HANDOFF_REPLY = "I am handing this conversation to a colleague, who will answer you here."
+
 
 class Settings(Connections):
     """The configuration of one process. Field names in capitals are the environment variables."""
@@ -84,6 +86,11 @@ class Settings(Connections):
         False, description="let Claude count each context before it is sent; one call more, ahead of the reply"
     )
     agent_instructions: str = Field(DEFAULT_INSTRUCTIONS, description="instructions of tenants that set none")
+    handoff_reply: str = Field(
+        DEFAULT_HANDOFF_REPLY,
+        min_length=1,
+        description="what the customer reads when the agent hands off without a word",
+    )
     context_messages: int = Field(200, ge=2, le=2000, description="most recent messages a turn reads")
     context_memory_entries: int = Field(50, ge=0, le=500, description="most memory entries a turn reads")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pydantic import JsonValue
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from simulator.cache import InputUsage
 from simulator.reply import Reply
@@ -24,7 +24,9 @@ class Answer:
 
     def message(self) -> dict[str, object]:
         """Return the `message` object of a response that is not streamed."""
-        content = [{"type": "text", "text": self.reply.text}] if self.reply.text else []
+        content: list[object] = [{"type": "text", "text": self.reply.text}] if self.reply.text else []
+        if self.reply.call is not None:
+            content.append(self._tool(from_json(self.reply.call.input)))
         ended = {**_stop(self.reply), "usage": usage(self.spent, self.reply.output_tokens)}
         return {"id": self.message_id, **self._opening(), "content": content, **ended}
 
@@ -44,7 +46,25 @@ class Answer:
             "message_delta",
             {"delta": _stop(self.reply), "usage": delta_usage(self.spent, self.reply.output_tokens)},
         ) + event("message_stop")
-        return event("content_block_stop", {"index": 0}) + end if self.reply.text else end
+        stop = event("content_block_stop", {"index": 0}) if self.reply.text else b""
+        return stop + self._called() + end
+
+    def _called(self) -> bytes:
+        """Return the events of a tool call; its input comes in two pieces, neither of which is JSON by itself."""
+        if self.reply.call is None:
+            return b""
+        index, whole = int(bool(self.reply.text)), self.reply.call.input
+        half = len(whole) // 2
+        start = event("content_block_start", {"index": index, "content_block": self._tool({})})
+        deltas = (
+            event("content_block_delta", {"index": index, "delta": {"type": "input_json_delta", "partial_json": piece}})
+            for piece in (whole[:half], whole[half:])
+        )
+        return start + b"".join(deltas) + event("content_block_stop", {"index": index})
+
+    def _tool(self, given: object) -> dict[str, object]:
+        name = self.reply.call.name if self.reply.call else ""
+        return {"type": "tool_use", "id": f"toolu_{self.message_id.removeprefix('msg_')}", "name": name, "input": given}
 
     def _opening(self) -> dict[str, object]:
         return {"type": "message", "role": "assistant", "model": self.model}

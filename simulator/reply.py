@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from simulator.answer import answer
 from simulator.context import last_text, read
 from simulator.faults import shaped
+from simulator.handoff import SAID, ToolCall, called
 from simulator.remember import is_extraction, remembered
 from simulator.schema import Fault
 from simulator.structured import format_of, structured
@@ -15,21 +16,25 @@ from simulator.wire import MessagesRequest
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`text` may be empty: then the message has no content blocks."""
+    """`text` may be empty: then the message has no text block. `call`: a tool is called behind it."""
 
     text: str
     stop_reason: str
     output_tokens: int
     stop_sequence: str | None = None
+    call: ToolCall | None = None
 
 
 def compose(request: MessagesRequest, fault: Fault | None, counter: TokenCounter) -> Reply:
     """Answer the request, as `fault` bends it, within `max_tokens` and before the first stop sequence."""
     if request.max_tokens == 0:  # only warms the prompt cache
         return Reply("", "max_tokens", 0)
-    text, stop_reason = shaped(fault, lambda: said(request))
+    call = called(request, fault)
+    text, stop_reason = shaped(fault, (lambda: SAID) if call else (lambda: said(request)))
     reply = _stopped(Reply(text, stop_reason, 0), request.stop_sequences)
-    tokens = counter.count(reply.text)
+    if call is not None and reply.stop_sequence is None:
+        reply = replace(reply, stop_reason="tool_use", call=call)
+    tokens = counter.count(reply.text) + (counter.count(reply.call.input) if reply.call else 0)
     if tokens > request.max_tokens:
         cut = counter.cut(reply.text, request.max_tokens)
         return Reply(cut, "max_tokens", request.max_tokens)

@@ -10,6 +10,7 @@ from api.routes.common import PROBLEMS, answer
 from api.schemas import AgentBody
 from api.services import services, tenant_store
 from shared.context.budget import check_budget
+from shared.context.tools import tool_cost
 from shared.conversation.instructions import in_force
 from shared.errors import SettingsError
 from shared.models import AgentInstructions, TokenBudget
@@ -34,10 +35,11 @@ def put_agent(body: AgentBody) -> Response:
     serving = services()
     budget = TokenBudget(max=serving.settings.token_budget_max, reserve=serving.settings.token_budget_reserve)
     try:
-        check_budget(body.instructions or "", budget, serving.settings.allowed_models, serving.counter)
+        models, beside = serving.settings.allowed_models, tool_cost if body.handoff else None
+        check_budget(body.instructions or "", budget, models, serving.counter, beside)
     except SettingsError as error:
         raise invalid("/instructions", str(error)) from error
-    put = tenant_store().put_instructions(body.instructions or "", extraction=body.extraction)
+    put = tenant_store().put_instructions(body.instructions or "", extraction=body.extraction, handoff=body.handoff)
     return _shown(serving.call(put))
 
 
@@ -45,4 +47,4 @@ def _shown(kept: AgentInstructions | None) -> Response:
     settings = services().settings
     told = in_force(kept, settings.agent_instructions)
     extraction = settings.extraction if told.extraction is None else told.extraction
-    return answer(told.model_copy(update={"extraction": extraction}))
+    return answer(told.model_copy(update={"extraction": extraction, "handoff": bool(told.handoff)}))

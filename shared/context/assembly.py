@@ -39,6 +39,7 @@ from shared.context.receipt import Account, account, make_receipt
 from shared.context.sources import Context, Draft, Part, Recalled
 from shared.context.strategies import STRATEGIES
 from shared.context.tokens import TokenCounter
+from shared.context.tools import HANDOFF_TOOL
 from shared.models import PartName, ReceiptPart
 
 __all__ = ["Context", "Draft", "assemble", "render"]
@@ -97,9 +98,10 @@ def assemble(draft: Draft, counter: TokenCounter) -> Context:
     ):
         cached = 0
     messages = merge([*before, *after], (len(before) + again * len(said)) if cached else 0, draft.cache_ttl)
-    receipt = make_receipt(Account(draft, meter, made, parts, tokens, cached), system, messages)
+    tools = (HANDOFF_TOOL,) if draft.handoff else ()
+    receipt = make_receipt(Account(draft, meter, made, parts, tokens, cached), system, messages, tools)
     lesson = lesson_of(system, [*made.frame.texts, *late.texts, *said], made.window.chosen, meter)
-    return Context(system, messages, draft.budget.reserve, tokens, receipt, made.pin, lesson, newest.counted)
+    return Context(system, messages, draft.budget.reserve, tokens, receipt, made.pin, lesson, tools, newest.counted)
 
 
 def _comes_again(newest: Newest, last: Part, late: Late, made: Plan) -> bool:

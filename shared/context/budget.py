@@ -7,9 +7,10 @@ over the system prompt and all text blocks, so parts add up exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import ceil
+from operator import itemgetter
 from typing import Final
 
 from shared.context.calibration import HIGHEST, UNLEARNED, Correction
@@ -133,8 +134,14 @@ class Meter:
         return factor_of(self.model, kind) * (learned.english if kind == "english" else learned.others)
 
 
-def check_budget(instructions: str, budget: TokenBudget, models: Iterable[str], counter: TokenCounter) -> None:
-    """Refuse a budget that cannot hold the instructions and a minimum for the conversation.
+def check_budget(
+    instructions: str,
+    budget: TokenBudget,
+    models: Iterable[str],
+    counter: TokenCounter,
+    beside: Callable[[Meter], int] | None = None,
+) -> None:
+    """Refuse a budget that cannot hold the instructions, what stands `beside` them, and a minimum for the conversation.
 
     They are counted for the dearest of `models`, and as high as can ever be learned: what is accepted is never cut.
 
@@ -143,15 +150,16 @@ def check_budget(instructions: str, budget: TokenBudget, models: Iterable[str], 
             MINIMUM_BEYOND_INSTRUCTIONS. The text names the settings, the numbers and the mend.
 
     """
+    named = "AGENT_INSTRUCTIONS with the hand-off tool" if beside else "AGENT_INSTRUCTIONS"
     meters = [Meter(counter, model, HIGHEST) for model in models]
-    meter = max(meters, key=lambda meter: meter.text(instructions))
-    cost = meter.text(instructions)
+    costs = [(meter.text(instructions) + (beside(meter) if beside else 0), meter) for meter in meters]
+    cost, meter = max(costs, key=itemgetter(0))
     needed = cost + MINIMUM_BEYOND_INSTRUCTIONS
     if budget.available >= needed:
         return
     message = (
         f"TOKEN_BUDGET_MAX - TOKEN_BUDGET_RESERVE ({budget.max} - {budget.reserve} = {budget.available}) is smaller "
-        f"than AGENT_INSTRUCTIONS and {MINIMUM_BEYOND_INSTRUCTIONS} tokens more ({cost} + "
+        f"than {named} and {MINIMUM_BEYOND_INSTRUCTIONS} tokens more ({cost} + "
         f"{MINIMUM_BEYOND_INSTRUCTIONS} = {needed} for {meter.model}, counted by {meter.name}). Raise TOKEN_BUDGET_MAX "
         f"to {needed + budget.reserve} or more, lower TOKEN_BUDGET_RESERVE, or shorten AGENT_INSTRUCTIONS."
     )

@@ -16,6 +16,7 @@ from shared.context.pin import Pin
 from shared.context.sources import Context, Draft
 from shared.context.tokens import TokenCounter
 from shared.models import MemoryEntry, Receipt
+from shared.prompt import HANDOFF
 
 # The setting may have changed since; the hash tells which it was.
 CACHE_TTLS: Final = ("5m", "1h", "off")
@@ -45,6 +46,7 @@ def rebuild(receipt: Receipt, parts: Draft, counter: TokenCounter) -> Context | 
         strategy=receipt.strategy,
         correction=Correction(receipt.english_correction, receipt.correction),
         pin=pin,
+        handoff=HANDOFF in _included(receipt, "system"),
     )
     for ttl in CACHE_TTLS:
         context = assemble(replace(then, cache_ttl=ttl), counter)

@@ -42,7 +42,9 @@ def account(name: PartName, part: Part) -> ReceiptPart:
     )
 
 
-def make_receipt(told: Account, system: str, messages: Sequence[dict[str, Any]]) -> Receipt:
+def make_receipt(
+    told: Account, system: str, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]] = ()
+) -> Receipt:
     """Return the receipt of a request."""
     draft, plan = told.draft, told.plan
     chosen = plan.window.chosen
@@ -64,11 +66,18 @@ def make_receipt(told: Account, system: str, messages: Sequence[dict[str, Any]])
         pin=plan.pin.model_dump_json(),
         cached_tokens=told.cached_tokens,
         estimated_cost=estimate(draft.model, told.tokens, told.cached_tokens),
-        request_hash=hash_request(draft.model, system, messages, draft.budget.reserve),
+        request_hash=hash_request(draft.model, system, messages, draft.budget.reserve, tools),
     )
 
 
-def hash_request(model: str, system: str, messages: Sequence[dict[str, Any]], max_tokens: int) -> str:
+def hash_request(
+    model: str,
+    system: str,
+    messages: Sequence[dict[str, Any]],
+    max_tokens: int,
+    tools: Sequence[dict[str, Any]] = (),
+) -> str:
     """Return the SHA-256, in hex, of the request's canonical JSON: ASCII, keys sorted, no white space between."""
     request = {"model": model, "system": system, "messages": list(messages), "max_tokens": max_tokens}
+    request |= {"tools": list(tools)} if tools else {}
     return hashlib.sha256(json.dumps(request, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

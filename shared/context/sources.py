@@ -97,6 +97,8 @@ class Draft:
     """Of the room beyond the instructions, for recalled turns; kept free also in turns that recall nothing."""
     session_id: str = ""
     """The session; recalled turns of it that the window holds are left out."""
+    handoff: bool = False
+    """Whether the agent may hand the conversation to a person: then the tool is offered, where there is room for it."""
     cache_ttl: str = "5m"
     """How long Claude's prompt cache keeps the beginning: `5m`, `1h`, or `off` for no breakpoint."""
 
@@ -118,6 +120,8 @@ class Context:
     """What the next turn begins with."""
     lesson: Lesson
     """What Claude's usage of it will teach."""
+    tools: tuple[dict[str, Any], ...]
+    """What Claude may call, in the shape of the Messages API; they stand before the system prompt."""
     newest: tuple[Counted, ...]
     """What the newest message was found to be, whole; of a burst, each of them: it is stored with it."""
 

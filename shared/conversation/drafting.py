@@ -37,6 +37,8 @@ class Known:
     """When the turn is: entries that hold no more are left out. None: all were chosen before."""
     earlier: Sequence[Said] = ()
     """What was said just before the newest message, and is answered with it."""
+    handoff: bool = False
+    """Whether a request asks that the agent may hand the conversation to a person; the tenant may, too."""
 
     @classmethod
     def of(cls, claim: Claim, recalled: Sequence[Recalled] = ()) -> Known:
@@ -48,6 +50,7 @@ class Known:
             newest_id=last.id,
             attachments=last.attachments,
             earlier=earlier,
+            handoff=any(request.handoff for request in claim.requests),
             history=claim.history,
             history_complete=claim.history_complete,
             memory=claim.memory,
@@ -101,6 +104,7 @@ def make_draft(
         newest_id=known.newest_id,
         newest_attachments=known.attachments,
         earlier=known.earlier,
+        handoff=known.handoff or bool(instructions.handoff),
         model=model,
         budget=session.token_budget or default_budget(settings),
         spare_budget=default_budget(settings),

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 def prompt_of(context: Context) -> Prompt:
     """Return what Claude is asked."""
-    return Prompt(context.receipt.model, context.system, context.messages, context.max_tokens)
+    return Prompt(context.receipt.model, context.system, context.messages, context.max_tokens, tools=context.tools)
 
 
 async def fitted_exactly(draft: Draft, counter: TokenCounter, claude: ClaudeClient) -> Context:

@@ -48,6 +48,7 @@ def succeeded(claim: Claim, context: Context, reply: Reply, makers: Makers, *, s
         model=reply.model,
         stop_reason=reply.stop_reason,
         simulated=simulated,
+        handoff=reply.handoff,
     )
     user, *more = (
         _asked(request).model_copy(update=_counts(found))

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeVar
 
 import structlog
@@ -163,7 +163,8 @@ class TurnRunner:
         finally:
             close()
             await stream.stop()
-        if not self._settings.simulated:  # the simulator counts in its own way, and a key may be set later
+        # The simulator counts in its own way, and a key may be set later. What tools cost teaches nothing of texts.
+        if not self._settings.simulated and not context.tools:
             self._parts.learner.observe(context.receipt.model, context.lesson, reply.usage.input)
         outcome = succeeded(claim, context, reply, self._parts, simulated=self._settings.simulated)
         return await self._commit(turn, outcome, "succeeded")
@@ -198,6 +199,9 @@ class TurnRunner:
                 raise
             context = turn.context = await self._context(turn, fallback)
             reply = await self._parts.claude.ask(prompt_of(context), on_text)
+        if reply.handoff is not None and not reply.text.strip():
+            reply = replace(reply, text=self._settings.handoff_reply)
+            on_text(reply.text)
         return context, reply
 
     def _model(self, claim: Claim) -> str:

@@ -79,7 +79,7 @@ def _words(judged: Judged, status: int, hook: OpenHook) -> str:
     if judged.means == "locked":
         return (
             f"{name} does not let us in ({code}): the hook's token is wrong, has ended, or may not do this; "
-            f"give the hook another one, and replay"
+            f"give it another one, `customer-memory hooks rotate {hook.id} token`, and replay"
         )
     if judged.means == "gone":
         return f"{name} knows no such conversation ({code}): it was deleted, or the hook is of another account"

@@ -189,7 +189,9 @@ class Memories(Protocol):
     async def instructions(self) -> AgentInstructions | None:
         """Return the tenant's instructions; None when it has set none."""
 
-    async def put_instructions(self, text: str, *, extraction: bool | None = None) -> AgentInstructions:
+    async def put_instructions(
+        self, text: str, *, extraction: bool | None = None, handoff: bool | None = None
+    ) -> AgentInstructions:
         """Replace the tenant's instructions; return them with their version. See `AgentInstructions`."""
 
 
@@ -274,7 +276,25 @@ class Customers(Protocol):
         Once it has returned, nothing of theirs can be read, and nothing in flight can be written: open requests fail as
         deleted, claims are gone, jobs are stale. While anything is left, the id takes nothing new (`CustomerErasing`);
         asking again goes on with it, and so does the sweep. Afterwards the id may be used anew. One of whom nothing is
-        known is erased already.
+        known is erased already. Who was merged into them is erased with them.
+
+        Raises CustomerMerged.
+        """
+
+    async def merge_customer(self, source: str, into: str) -> bool:
+        """Merge a customer into another, as far as one call goes; return whether anything is left to move.
+
+        All that is kept of them becomes the other's: sessions, under the ids they have, with their open requests and
+        jobs; entries, of which the newer at its source stands and the earlier values of both are kept; digests, index.
+        A conversation that the other has open under the same id stays where it is. From the first call on `source`
+        stands for `into`, whatever is asked of it. While anything is left, asking again goes on, and so does the sweep.
+        One that is merged already is merged.
+
+        Raises:
+            MergeRefused, UnknownCustomer, CustomerErasing
+            CustomerMerged: into somebody else.
+            MergeBusy: another merge of either is under way.
+
         """
 
 

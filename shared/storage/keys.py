@@ -52,6 +52,11 @@ def erasing_key(bucket: str) -> str:
     return f"cm:{{{bucket}}}:erasing"
 
 
+def merging_key(bucket: str) -> str:
+    """Return the key of the merges into the bucket's customers that are under way."""
+    return f"cm:{{{bucket}}}:merging"
+
+
 def agent_key(tenant: str) -> str:
     """Return the key of the tenant's instructions."""
     return f"cm:t:{tenant}:agent"

@@ -257,6 +257,8 @@ class OutboxRow:
     metadata: Metadata = field(default_factory=dict)
     callback: str | None = None
     """Where it is posted besides; see `NewRequest.callback`."""
+    merged: str | None = None
+    """Who was merged into the customer, where that is what happened; no session belongs to it."""
     after: str | None = None
     """Where that is a hook: the request of the same session whose result goes there before, if there was one."""
 

@@ -267,10 +267,11 @@ class MemoryContract:
 
     async def test_instructions_are_versioned_by_tenant(self, desk: Desk) -> None:
         assert await desk.own.instructions() is None
-        first = await desk.own.put_instructions("Be brief.", extraction=False)
-        assert (await desk.own.instructions(), first.extraction) == (first, False)
+        first = await desk.own.put_instructions("Be brief.", extraction=False, handoff=True)
+        assert (await desk.own.instructions(), first.extraction, first.handoff) == (first, False, True)
         second = await desk.own.put_instructions("Be very brief.")
-        assert (second.version, second.instructions, second.extraction) == (2, "Be very brief.", None)
+        assert (second.version, second.instructions) == (2, "Be very brief.")
+        assert (second.extraction, second.handoff) == (None, None)
         assert await desk.own.instructions() == second
         assert await desk.of("other").own.instructions() is None
 

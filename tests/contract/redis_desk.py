@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from redis.asyncio import Redis
@@ -12,7 +12,7 @@ from shared.ids import SessionRef
 from shared.storage.redis.client import Client
 from shared.storage.redis.store import RedisStore
 from shared.storage.types import Limits
-from tests.contract.store import LIMITS, Desk, StoreClock
+from tests.contract.store import LIMITS, Cut, Desk, StoreClock
 
 # What may lie in the store for ever; anything else without a TTL is a leak.
 LASTING = (
@@ -93,6 +93,20 @@ class InsideRedis:
             return answer
 
         self._client._scripts[operation] = cast("Any", lossy)
+
+    def cut_after(self, commands: int | None) -> None:
+        """See `Inside.cut_after`."""
+        left = commands
+
+        async def call(ask: Callable[[], Awaitable[Any]]) -> Any:
+            nonlocal left
+            if left is not None:
+                if left == 0:
+                    raise Cut
+                left -= 1
+            return await Client.call(self._client, ask)
+
+        self._client.call = call  # type: ignore[method-assign]  # the fault
 
 
 def make_desk(redis: Redis, limits: Limits = LIMITS) -> Desk:

@@ -18,6 +18,7 @@ from tests.contract.erasure import ErasureContract
 from tests.contract.handling import HandlingContract
 from tests.contract.hooks import HookContract
 from tests.contract.lost import LostAnswerContract
+from tests.contract.merging import MergingContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
 from tests.contract.redaction import RedactionContract
@@ -90,6 +91,12 @@ class TestEntryRaces(EntryRaceContract):
 
 class TestErasure(ErasureContract):
     """Customers who are erased."""
+
+
+class TestMerging(MergingContract):
+    """Customers who turn out to be others."""
+
+    cut_every = 7  # moto is slow
 
 
 class TestRetention(RetentionContract):

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
@@ -64,9 +65,11 @@ EXAMPLES = int(os.environ.get("SAME_EXAMPLES", "60"))
 STEPS = int(os.environ.get("SAME_STEPS", "30"))
 SHRINK = not os.environ.get("SAME_UNSHRUNK")
 
+WINDOW = 2 * SECOND
 PASSES = (
     1,
     500,
+    WINDOW,
     LIMITS.grace_ms,
     LIMITS.grace_ms + 1,
     2 * LIMITS.grace_ms,
@@ -130,14 +133,26 @@ class SameOnBoth(RuleBasedStateMachine):
         into=st.none() | which,
         text=st.sampled_from(TEXTS),
         keyed=st.booleans(),
+        waits=st.sampled_from([0, 0, WINDOW, 4 * WINDOW, HOUR]),
+        hook=st.booleans(),
     )
-    def accept(self, customer: str, conversation: str | None, into: int | None, text: str, *, keyed: bool) -> None:
+    def accept(
+        self,
+        customer: str,
+        conversation: str | None,
+        into: int | None,
+        text: str,
+        waits: int = 0,
+        *,
+        keyed: bool,
+        hook: bool = False,
+    ) -> None:
         bucket = bucket_of(TENANT, customer)
         session = self._session(into)[0] if into is not None and self.sessions else None
         new = NewRequest(
             self.both.ids.request(bucket), customer, text, session, conversation, None, {"a": [1.5, {}]}, keyed
         )
-        self._accept(new)
+        self._accept(replace(new, coalesce_ms=waits, callback="hook:hook_1" if hook else None))
 
     def _accept(self, new: NewRequest) -> None:
         fresh = self.both.ids.session(bucket_of(TENANT, new.customer_id))
@@ -192,17 +207,19 @@ class SameOnBoth(RuleBasedStateMachine):
         self._look(claim.ref.session_id, claim.session.customer_id, claim.request.id)
 
     @precondition(lambda self: self.claims)
-    @rule(back=latest, good=st.booleans())
-    def commit(self, back: int, *, good: bool) -> None:
+    @rule(back=latest, good=st.booleans(), handoff=st.sampled_from([None, None, None, "asked for a person"]))
+    def commit(self, back: int, handoff: str | None, *, good: bool) -> None:
         claim = self._claim(back)
         if self._at() - claim.now >= timedelta(milliseconds=LIMITS.request_retention_ms):
             return  # nobody asks again so late whether it was done, and the stores do not remember it alike
-        outcome = self.outcomes.setdefault(id(claim), self._outcome(claim, good=good))
+        outcome = self.outcomes.setdefault(id(claim), self._outcome(claim, handoff, good=good))
         self.both.same("commit", lambda store: store.commit(claim, outcome))
-        self._look(claim.ref.session_id, claim.session.customer_id, claim.request.id)
+        for request in claim.requests:
+            self._look(claim.ref.session_id, claim.session.customer_id, request.id)
+        self.both.inbox(claim.ref.session_id)
 
-    def _outcome(self, claim: Claim, *, good: bool) -> Outcome:
-        user = self._message(claim.request.message, request_id=claim.request.id, unanswered=not good)
+    def _outcome(self, claim: Claim, handoff: str | None, *, good: bool) -> Outcome:
+        user, *more = (self._message(each.message, request_id=each.id, unanswered=not good) for each in claim.requests)
         receipt = Receipt(
             strategy="sliding_window",
             model="m",
@@ -213,7 +230,7 @@ class SameOnBoth(RuleBasedStateMachine):
             request_hash="h",
         )
         if not good:
-            return Outcome(user, failure=Failure(type="deadline", detail="late"), receipt=receipt)
+            return Outcome(user, failure=Failure(type="deadline", detail="late"), receipt=receipt, more=tuple(more))
         result = Result(
             session_id=claim.ref.session_id,
             reply="Hi!",
@@ -221,9 +238,10 @@ class SameOnBoth(RuleBasedStateMachine):
             request_id=claim.request.id,
             model="m",
             stop_reason="end_turn",
+            handoff=handoff,
         )
         reply = self._message("Hi!", role="assistant", request_id=claim.request.id)
-        return Outcome(user, reply, result, receipt=receipt, asked=True)
+        return Outcome(user, reply, result, receipt=receipt, asked=True, more=tuple(more))
 
     @precondition(lambda self: self.claims)
     @rule(
@@ -282,12 +300,24 @@ class SameOnBoth(RuleBasedStateMachine):
         self._look(session, customer)
 
     @precondition(lambda self: self.sessions)
-    @rule(back=which, status=st.sampled_from([None, "open", "closed"]), title=st.none() | st.just("Parcel"))
-    def update(self, back: int, status: Any, title: str | None) -> None:
+    @rule(
+        back=which,
+        status=st.sampled_from([None, "open", "closed"]),
+        title=st.none() | st.just("Parcel"),
+        handler=st.sampled_from([None, "human", "agent"]),
+    )
+    def update(self, back: int, status: Any, title: str | None, handler: Any) -> None:
         session, customer = self._session(back)
-        patch = SessionPatch(status, title, ["late"] if title else None)
+        patch = SessionPatch(status, title, ["late"] if title else None, handler)
         self.both.same("update_session", lambda store: store.update_session(session, patch))
         self._look(session, customer)
+        if handler:
+            self.both.inbox(session)
+
+    @precondition(lambda self: self.sessions)
+    @rule(conversation=st.sampled_from(["c/1", "c/2"]), customer=st.sampled_from(CUSTOMERS))
+    def find(self, conversation: str, customer: str) -> None:
+        self.both.same("bound_session", lambda store: store.bound_session(customer, conversation))
 
     @precondition(lambda self: self.sessions)
     @rule(back=which)
@@ -379,7 +409,9 @@ class SameOnBoth(RuleBasedStateMachine):
 
     @rule(text=st.sampled_from(["Be brief.", ""]), extraction=st.sampled_from([None, True, False]))
     def instruct(self, text: str, *, extraction: bool | None) -> None:
-        self.both.same("put_instructions", lambda store: store.put_instructions(text, extraction=extraction))
+        self.both.same(
+            "put_instructions", lambda store: store.put_instructions(text, extraction=extraction, handoff=extraction)
+        )
         self.both.same("instructions", lambda store: store.instructions())
 
     @rule(customer=st.sampled_from(CUSTOMERS))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from shared.claude import Claude
+from shared.claude import NO_REASON, Claude, Handoff, judged
+from shared.context.tools import HANDOFF_TOOL
 from shared.errors import ClaudeFailed, ClaudeLater
+from shared.models import TokenUsage
 from shared.prompt import Prompt, Reply
 from shared.settings import Settings
 from simulator.client import SimulatorControl
@@ -200,3 +203,68 @@ def test_counting_a_refused_prompt_is_final(simulator: SimulatorControl) -> None
 
 def test_the_key_stays_out_of_what_is_printed() -> None:
     assert "sk-secret" not in repr(Settings(anthropic_api_key="sk-secret"))
+
+
+ASKED = replace(
+    PROMPT,
+    messages=({"role": "user", "content": [{"type": "text", "text": "Let me talk to a human"}]},),
+    tools=(HANDOFF_TOOL,),
+)
+
+
+def test_a_handoff_comes_with_its_words_and_its_reason(simulator: SimulatorControl) -> None:
+    reply, heard = ask(simulator, ASKED)
+    assert (reply.stop_reason, reply.cut) == ("tool_use", False)
+    assert "".join(heard) == reply.text == "[simulated] I am handing this conversation over to a person."
+    assert reply.handoff == 'The customer asked for a person: "Let me talk to a human"'
+
+
+def test_a_handoff_without_a_word_is_one_all_the_same(simulator: SimulatorControl) -> None:
+    simulator.add_faults(Fault(kind="empty"))
+    reply, heard = ask(simulator, ASKED)
+    assert (reply.text, heard) == ("", [])
+    assert reply.handoff is not None
+
+
+def test_nothing_is_handed_off_where_the_tool_was_not_offered(simulator: SimulatorControl) -> None:
+    reply, _ = ask(simulator, replace(ASKED, tools=()))
+    assert (reply.handoff, reply.stop_reason) == (None, "end_turn")
+
+
+def heard(*pieces: str, name: str = "handoff") -> str | None:
+    """Return the reason that a call whose input comes in these pieces gives."""
+    handoff = Handoff()
+    block = SimpleNamespace(type="tool_use", name=name)
+    handoff.read(SimpleNamespace(type="content_block_start", index=1, content_block=block))
+    for piece in pieces:
+        delta = SimpleNamespace(type="input_json_delta", partial_json=piece)
+        handoff.read(SimpleNamespace(type="content_block_delta", index=1, delta=delta))
+    return handoff.reason
+
+
+@pytest.mark.parametrize(
+    ("pieces", "reason"),
+    [
+        (('{"rea', 'son": "a refund\\nabove  the limit"}'), "a refund above the limit"),
+        (('{"reason": "' + "x" * 900 + '"}',), "x" * 500),
+        (('{"reason": "cut off in the mid',), NO_REASON),
+        (('{"reason": 7}',), NO_REASON),
+        (("[]",), NO_REASON),
+        ((), NO_REASON),
+    ],
+)
+def test_a_reason_is_one_short_line_or_said_to_be_missing(pieces: tuple[str, ...], reason: str) -> None:
+    assert heard(*pieces) == reason
+
+
+def test_a_call_of_another_tool_is_no_handoff() -> None:
+    assert heard('{"reason": "none"}', name="look_up") is None
+    with pytest.raises(ClaudeFailed) as failed:
+        judged("", TokenUsage(input=1, output=1, total=2), "claude-sonnet-4-6", "tool_use")
+    assert failed.value.cause == "tool-use"
+
+
+def test_a_refusal_is_one_though_the_tool_was_called() -> None:
+    with pytest.raises(ClaudeFailed) as failed:
+        judged("", TokenUsage(input=1, output=1, total=2), "claude-sonnet-4-6", "refusal", "no")
+    assert failed.value.cause == "refused"

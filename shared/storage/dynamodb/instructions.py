@@ -18,6 +18,7 @@ def instructions_in(kept: Item) -> AgentInstructions:
     return AgentInstructions(
         instructions=kept["text"],
         extraction=bool(kept["extraction"]) if "extraction" in kept else None,
+        handoff=bool(kept["handoff"]) if "handoff" in kept else None,
         version=kept["version"],
         updated_at=from_ms(kept["updated"]),
     )

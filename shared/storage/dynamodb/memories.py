@@ -194,7 +194,9 @@ class DynamoMemories(DynamoEntries):
         kept = await self._client.get(agent_key(self.tenant))
         return instructions_in(kept) if kept else None
 
-    async def put_instructions(self, text: str, *, extraction: bool | None = None) -> AgentInstructions:
+    async def put_instructions(
+        self, text: str, *, extraction: bool | None = None, handoff: bool | None = None
+    ) -> AgentInstructions:
         """See `Memories.put_instructions`."""
         key, op = agent_key(self.tenant), secrets.token_hex(8)
         for _ in range(TRIES):
@@ -204,8 +206,8 @@ class DynamoMemories(DynamoEntries):
                 return instructions_in(kept)
             version = kept["version"] + 1 if kept else 1
             item = {**key, "text": text, "version": version, "updated": now, "op": op}
-            if extraction is not None:
-                item["extraction"] = int(extraction)
+            told = records.known({"extraction": extraction, "handoff": handoff})
+            item |= {name: int(value) for name, value in told.items()}
             condition = "#version = :seen" if kept else ABSENT
             actions = [
                 put(item, condition, seen=version - 1),

@@ -14,8 +14,10 @@ FEEDS: Final = 4
 FLIGHTS: Final = "flights"
 RUNNING: Final = "running"
 COLD: Final = "cold"
-# Beside a customer's memory: that they are being erased; and which sessions are theirs, which no index is late to tell.
+# Beside a customer's memory: that they are being erased, or were merged into another; who was merged into them; and
+# which sessions are theirs, which no index is late to tell.
 ERASING: Final = "~erasing"
+FROM: Final = "~from/"
 SESSIONS: Final = "l/"
 DELIVERY: Final = "delivery"  # a part of a request
 LISTED: Final = "listed"  # another: where it stands in the lists of its tenant

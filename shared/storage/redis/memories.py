@@ -16,7 +16,7 @@ from shared.storage.redis.turns import RedisScripts
 from shared.storage.types import NO_FACTS, EntryFacts, Page, Remembered, SummaryClaim
 
 VERSIONS_KEPT = 20
-_INSTRUCTIONS = ("text", "version", "updated", "extraction")
+_INSTRUCTIONS = ("text", "version", "updated", "extraction", "handoff")
 
 
 class RedisMemories(RedisScripts):
@@ -26,7 +26,7 @@ class RedisMemories(RedisScripts):
         self, customer_id: str, key: str, value: Any, scope: Scope, facts: EntryFacts = NO_FACTS
     ) -> tuple[MemoryEntry, bool]:
         """See `Memories.put_memory`."""
-        answer = await self._run_once(
+        answer = await self._run_customer(
             "put_memory",
             bucket_of(self.tenant, customer_id),
             **codec.customer(customer_id),
@@ -48,8 +48,9 @@ class RedisMemories(RedisScripts):
         self, claim: SummaryClaim, key: str, value: Any, scope: Scope, facts: EntryFacts
     ) -> Remembered:
         """See `Memories.extract_memory`."""
-        answer = await self._run(
+        _, answer = await self._run_where(
             "extract_memory",
+            claim.ref.session_id,
             claim.ref.bucket,
             session=claim.ref.session_id,
             token=claim.token.number,
@@ -70,7 +71,7 @@ class RedisMemories(RedisScripts):
         """See `Memories.memories`."""
         if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):  # noqa: PLR2004 - a plain offset
             raise BadCursor
-        answer = await self._run(
+        answer = await self._run_customer(
             "list_memory",
             bucket_of(self.tenant, customer_id),
             **codec.customer(customer_id),
@@ -84,7 +85,7 @@ class RedisMemories(RedisScripts):
 
     async def delete_memory(self, customer_id: str, key: str) -> None:
         """See `Memories.delete_memory`."""
-        answer = await self._run_once(
+        answer = await self._run_customer(
             "delete_memory", bucket_of(self.tenant, customer_id), **codec.customer(customer_id), key=key
         )
         if answer[0] == "unknown":
@@ -92,7 +93,7 @@ class RedisMemories(RedisScripts):
 
     async def approve_memory(self, customer_id: str, key: str) -> MemoryEntry:
         """See `Memories.approve_memory`."""
-        answer = await self._run(
+        answer = await self._run_customer(
             "approve_memory",
             bucket_of(self.tenant, customer_id),
             **codec.customer(customer_id),
@@ -112,17 +113,20 @@ class RedisMemories(RedisScripts):
         async def ask() -> list[str | None]:
             return cast("list[str | None]", await redis.hmget(agent_key(self.tenant), _INSTRUCTIONS))
 
-        text, version, updated, extraction = await self._client.call(ask)
+        text, version, updated, extraction, handoff = await self._client.call(ask)
         if text is None or version is None or updated is None:
             return None
         return AgentInstructions(
             instructions=text,
             extraction=None if extraction is None else extraction == "1",
+            handoff=None if handoff is None else handoff == "1",
             version=int(version),
             updated_at=from_ms(int(updated)),
         )
 
-    async def put_instructions(self, text: str, *, extraction: bool | None = None) -> AgentInstructions:
+    async def put_instructions(
+        self, text: str, *, extraction: bool | None = None, handoff: bool | None = None
+    ) -> AgentInstructions:
         """See `Memories.put_instructions`."""
         answer = await self._client.run(
             "put_instructions",
@@ -130,7 +134,10 @@ class RedisMemories(RedisScripts):
             op=secrets.token_hex(8),
             text=text,
             extraction=None if extraction is None else int(extraction),
+            handoff=None if handoff is None else int(handoff),
             keep=VERSIONS_KEPT,
         )
         version, moment = int(answer[0]), from_ms(int(answer[1]))
-        return AgentInstructions(instructions=text, extraction=extraction, version=version, updated_at=moment)
+        return AgentInstructions(
+            instructions=text, extraction=extraction, handoff=handoff, version=version, updated_at=moment
+        )

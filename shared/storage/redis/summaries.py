@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 from typing import Any, cast
 
 from shared.clock import from_ms, to_ms
@@ -38,7 +39,9 @@ class RedisSummaries(RedisScripts):
     async def claim_summary(self, session_id: str, nonce: str, *, force: bool = False) -> SummaryClaim | None:
         """See `Summaries.claim_summary`."""
         ref = SessionRef(self.tenant, session_id)
-        answer = await self._run("claim_summary", ref.bucket, session=session_id, nonce=nonce, force=force)
+        bucket, answer = await self._run_where(
+            "claim_summary", session_id, ref.bucket, session=session_id, nonce=nonce, force=force
+        )
         if answer[0] != "claimed":
             if answer[0] != "busy":
                 await _land(self._client, ref)
@@ -49,7 +52,7 @@ class RedisSummaries(RedisScripts):
         await _fly(self._client, ref, int(now) + self._limits.summary_lease_ms)
         fields = codec.pairs(head)
         return SummaryClaim(
-            ref=ref,
+            ref=replace(ref, at=bucket),
             token=Token(int(number), nonce),
             session=records.session(session_id, fields, int(tickets), int(now)),
             reason=reason,
@@ -67,7 +70,8 @@ class RedisSummaries(RedisScripts):
     async def renew_summary(self, claim: SummaryClaim) -> bool:
         """See `Summaries.renew_summary`."""
         token = {"token": claim.token.number, "nonce": claim.token.nonce}
-        answer = await self._run("renew_summary", claim.ref.bucket, session=claim.ref.session_id, **token)
+        session_id = claim.ref.session_id
+        _, answer = await self._run_where("renew_summary", session_id, claim.ref.bucket, session=session_id, **token)
         if answer[0]:
             await _fly(self._client, claim.ref, int(answer[1]))
         return bool(answer[0])
@@ -83,8 +87,9 @@ class RedisSummaries(RedisScripts):
         cold = None if outcome.cold is None else str(outcome.cold)
         if cold:  # named before it is kept, and struck after: a name too many costs a look
             await self._client.call(lambda: self._client.redis.sadd(COLD, str(claim.ref)))
-        answer = await self._run(
+        bucket, answer = await self._run_where(
             "end_summary",
+            claim.ref.session_id,
             claim.ref.bucket,
             session=claim.ref.session_id,
             token=claim.token.number,
@@ -110,7 +115,7 @@ class RedisSummaries(RedisScripts):
             await _warm(self._client, claim.ref)
         if answer[0] == "gone":
             return Committed("gone")
-        return Committed("committed", tuple(records.row(row, claim.ref.bucket) for row in answer[1:] if row))
+        return Committed("committed", tuple(records.row(row, bucket) for row in answer[1:] if row))
 
     async def summaries(self, session_id: str) -> tuple[KeptSummary, ...]:
         """See `Summaries.summaries`."""
@@ -119,7 +124,7 @@ class RedisSummaries(RedisScripts):
 
     async def digests(self, customer_id: str, limit: int, before: KeptDigest | None = None) -> tuple[KeptDigest, ...]:
         """See `Summaries.digests`."""
-        answer = await self._run(
+        answer = await self._run_customer(
             "list_digests",
             bucket_of(self.tenant, customer_id),
             **codec.customer(customer_id),
@@ -147,7 +152,7 @@ class SummaryWork:
         answer = await self._client.run("due_summaries", wake_key(bucket), **self._shared, limit=limit, most=LOOKED_AT)
         members = list(answer[1])
         return [
-            DueSummary(SessionRef.parse(member), from_ms(int(float(since))))
+            DueSummary(replace(SessionRef.parse(member), at=bucket), from_ms(int(float(since))))
             for member, since in zip(members[::2], members[1::2], strict=True)
         ]
 

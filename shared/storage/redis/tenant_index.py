@@ -128,6 +128,7 @@ class RedisTenantIndex(RedisScripts):
 
     async def customer(self, customer_id: str) -> CustomerAccount:
         """See `TenantIndex.customer`."""
+        customer_id = await self._now_called(customer_id)
         known, sessions, entries, last, quarantined = await self._look(customer_id, whole=True)
         if not known:
             raise UnknownCustomer
@@ -226,7 +227,9 @@ class RedisTenantIndex(RedisScripts):
         bucket = bucket_in(request_id, "req")
         if bucket is None:
             return None
-        answer = await self._run("look_request", bucket, request=request_id, fields=LISTED)
+        _, answer = await self._run_where("look_request", request_id, bucket, request=request_id, fields=LISTED)
+        if answer[0] == "unknown":
+            return None
         return listed(request_id, dict(zip(LISTED, answer[1], strict=True)))
 
     async def _known(self, customer_id: str, at: int) -> KnownCustomer | None:

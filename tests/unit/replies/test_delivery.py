@@ -11,7 +11,7 @@ import pytest
 
 from shared.callbacks.desk import replay
 from shared.callbacks.schedule import REPLY_STEPS
-from shared.replies.channel import LONGEST_BEHIND, NO_HOOK, NO_TOKEN
+from shared.replies.channel import DISABLED, LONGEST_BEHIND, NO_HOOK, NO_TOKEN
 from shared.replies.plan import TAKEN
 from shared.storage.deliveries import DeliveryFacts
 from shared.storage.types import SessionPatch
@@ -295,6 +295,15 @@ async def test_what_was_delivered_is_posted_again_when_replayed(post: Post) -> N
     await replay(post.desk.own, request.request_id)
     assert await post.deliver(request) == "delivered"
     assert post.platform.replies(conversation) == ["On its way."] * 2
+
+
+async def test_a_hook_that_is_disabled_posts_nothing(post: Post) -> None:
+    conversation = post.platform.begin()
+    request = await post.turn(conversation)
+    post.hooks.disabled = True
+    assert await post.deliver(request) == "withheld"
+    assert (await post.delivery(request)).reason == DISABLED
+    assert post.platform.asked == []
 
 
 async def test_a_hook_that_is_gone_or_has_no_token_is_told(post: Post) -> None:
