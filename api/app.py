@@ -48,7 +48,8 @@ log = structlog.get_logger()
 
 DESCRIPTION = (
     "Persistent memory for customer support. A message is accepted with 202 and answered in its session's order; its "
-    "reply is polled, awaited, or streamed. Every error is `application/problem+json`."
+    "reply is polled, awaited, streamed, or posted. Every error is `application/problem+json`. Events on the broker "
+    "are told by [AsyncAPI](/asyncapi.json)."
 )
 
 

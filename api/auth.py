@@ -31,6 +31,7 @@ PUBLIC = frozenset(
         "docs.asset",
         "docs.problem_page",
         "pages.chat",
+        "pages.console",
         "pages.asset",
         "webhooks.post_webhook",
         "sign_in.signed_in",

@@ -46,10 +46,12 @@ class Live:
             with self._hub.waiting(_name(tenant)) as waiter:
                 while not waiter.draining and loop.time() < until:
                     if news:
-                        yield _change(news)
-                        news.clear()
+                        told = _change(news)
+                        news.clear()  # now: what changes while this is sent is told next
+                        yield told
                         spoke = loop.time()
-                    elif loop.time() - spoke >= KEEP_ALIVE_SECONDS:
+                        continue
+                    if loop.time() - spoke >= KEEP_ALIVE_SECONDS:
                         yield b": nothing new\n\n"
                         spoke = loop.time()
                     await waiter.changed(KEEP_ALIVE_SECONDS)

@@ -11,7 +11,7 @@ from api.schemas import Asked, Limit, SessionId
 from shared.models import Identifier, Model, SummaryCost
 from shared.storage.types import KeptDigest, KeptSummary
 from shared.summaries.kept import DigestRecord, SummaryRecord
-from shared.summarising.batch import BatchItem, BatchSelection, BatchView, ItemState
+from shared.summarising.batch import BatchItem, BatchKind, BatchSelection, BatchView, ItemState
 
 MOST_SESSIONS = 10_000
 
@@ -97,12 +97,14 @@ class DigestList(RootModel[list[DigestView]]):
 
 
 class BatchBody(Asked):
-    """Which sessions to summarise; just one of the ways to say it."""
+    """Which sessions to summarise, or to read for memory entries; just one of the ways to say which."""
 
+    kind: BatchKind = Field("summary", description="what to make of them: a summary, or memory entries")
     session_ids: Annotated[list[SessionId], Field(min_length=1, max_length=MOST_SESSIONS)] | None = None
     customer_id: Identifier | None = None
     idle_hours: Annotated[float, Field(ge=0, le=100_000)] | None = Field(
-        None, description="all sessions in which nobody has said a word for so long, and that no summary covers whole"
+        None,
+        description="all sessions silent for so long, of which something is left to do",
     )
 
     @model_validator(mode="after")

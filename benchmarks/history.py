@@ -1,7 +1,9 @@
-"""`python -m benchmarks.history`: what a reply costs a customer with a long history, beside one who has none.
+"""`python -m benchmarks.history`: what a reply costs a customer with a long history, beside others.
 
-The same turns by turns for both, one customer after the other: through the real store, a worker's own parts and the
-SDK, to the simulator. The long history is of earlier sessions, indexed, read and digested as a worker does it.
+One has no history, one has just enough of it to fill the context: what she costs more than the first is what a full
+context costs, whatever it is full of. The same turns by turns for all, one customer after the other: through the real
+store, a worker's own parts and the SDK, to the simulator, all on one interpreter. Histories are of earlier sessions,
+indexed, read and digested as a worker does it.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
@@ -32,7 +34,7 @@ from shared.storage.types import NewSession
 
 SESSION: Final = 250  # turns of an earlier session
 TALK: Final = 5  # turns of a session that is measured
-NEVER, LONG = "none", "long"
+ENOUGH: Final = 250  # earlier turns that fill a context
 
 Talk = Callable[[], Iterator[tuple[str, str]]]
 
@@ -69,19 +71,24 @@ async def _session(own: TenantStore, ids: Ids, customer: str, said: list[tuple[s
     return session
 
 
-def measured(running: Service, turns: int, count: int, talk: Talk) -> dict[str, Spent]:
-    """Let both customers take so many turns, one after the other, in short sessions."""
-    for session in running.call(begun(running.own, running.ids, LONG, turns, talk())):
-        running.ms += DAY + DAY // 24
-        running.work(session)
-    spent = {NEVER: Spent(), LONG: Spent()}
-    talks = {name: talk() for name in spent}
-    for name in spent:  # what is opened and read once, is
-        _talk(running, name, talks[name], Spent())
+def measured(running: Service, earlier: Sequence[int], count: int, talk: Talk) -> dict[int, Spent]:
+    """Let customers with so many earlier turns take `count` turns each, one after the other, in short sessions."""
+    for turns in earlier:
+        for session in running.call(begun(running.own, running.ids, _name(turns), turns, talk())):
+            running.ms += DAY + DAY // 24
+            running.work(session)
+    spent = {turns: Spent() for turns in earlier}
+    talks = {turns: talk() for turns in earlier}
+    for turns in earlier:  # what is opened and read once, is
+        _talk(running, _name(turns), talks[turns], Spent())
     for _ in range(count // TALK):
-        for name, each in spent.items():
-            _talk(running, name, talks[name], each)
+        for turns, each in spent.items():
+            _talk(running, _name(turns), talks[turns], each)
     return spent
+
+
+def _name(turns: int) -> str:
+    return f"customer-{turns}"
 
 
 def _talk(running: Service, customer: str, talk: Iterator[tuple[str, str]], spent: Spent) -> None:
@@ -102,8 +109,8 @@ def scripts(running: Service) -> int:
     return int(stats.get("cmdstat_evalsha", {}).get("calls", 0))
 
 
-@click.command(help="Measure replies of a customer with a long history beside one with none.")
-@click.option("--earlier", default=10_000, show_default=True, help="earlier turns of the one")
+@click.command(help="Measure replies of a customer with a long history beside others.")
+@click.option("--earlier", default=10_000, show_default=True, help="earlier turns of the long history")
 @click.option("--turns", default=300, show_default=True, help="turns of each that are measured")
 @click.option("--data", type=click.Path(path_type=Path), help="customers a line; else all say much the same words")
 def main(earlier: int, turns: int, data: Path | None) -> None:
@@ -111,14 +118,11 @@ def main(earlier: int, turns: int, data: Path | None) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     click.echo(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
     with service() as running:
-        spent = measured(running, earlier, turns, lambda: real(data) if data else generated())
+        spent = measured(running, (0, ENOUGH, earlier), turns, lambda: real(data) if data else generated())
     click.echo(f"{'earlier turns':16}{'p50 ms':>9}{'p95 ms':>9}{'scripts a turn':>16}")
-    for name, count in ((NEVER, 0), (LONG, earlier)):
-        each = spent[name]
+    for count, each in spent.items():
         mean = sum(each.scripts) / len(each.scripts)
         click.echo(f"{count:<16,}{each.at(0.5):9.1f}{each.at(0.95):9.1f}{mean:16.2f}")
-    for share in (0.5, 0.95):
-        click.echo(f"p{share * 100:.0f}, long / none {spent[LONG].at(share) / spent[NEVER].at(share):15.2f}")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ COMMANDS = {
     "doctor": Entry("cli.doctor", "Check settings, store, broker, workers and versions; say what to mend."),
     "dynamodb": Entry("cli.dynamodb", "Make the DynamoDB table that is the store."),
     "events": Entry("cli.events", "Print what the service announces on its broker, as it happens."),
+    "hooks": Entry("cli.hooks", "Connect helpdesks and messengers: Chatwoot, Zendesk, Intercom, any other."),
     "keys": Entry("cli.keys", "Create, list and revoke API keys."),
     "memory": Entry("cli.memory", "Show what is remembered of a customer, or look for something."),
     "migrate": Entry("cli.migrate", "Move tenants from one store to another, most of it while the service runs."),

@@ -1,4 +1,4 @@
-"""`customer-memory summaries`: have many sessions summarised through Claude's Message Batches, at half price."""
+"""`customer-memory summaries`: have many sessions summarised, or read for memory, in batches, at half price."""
 
 from __future__ import annotations
 
@@ -40,13 +40,14 @@ class Idle(click.ParamType[float]):
 
 @click.group
 def summaries() -> None:
-    """Have many sessions summarised at half price, within a day: for nights and for CI."""
+    """Have many sessions summarised, or read for memory, at half price, within a day: for nights and for CI."""
 
 
 @summaries.command
-@click.option("--idle", type=Idle(), help="All sessions silent for so long, such as 24h, that no summary covers whole.")
+@click.option("--idle", type=Idle(), help="All sessions silent for so long, such as 24h, with something left to do.")
 @click.option("--customer", help="All sessions of this customer.")
 @click.option("--session", "sessions", multiple=True, help="This session; may be given again.")
+@click.option("--memory", is_flag=True, help="Read them for memory entries, in place of summarising them.")
 @click.option("--no-wait", is_flag=True, help="Print the batch's id and go; `status` tells the rest.")
 @service_options
 def run(
@@ -54,6 +55,7 @@ def run(
     idle: float | None,
     customer: str | None,
     sessions: tuple[str, ...],
+    memory: bool,
     no_wait: bool,
     url: str | None,
     key: str | None,
@@ -66,6 +68,7 @@ def run(
     body = {name: value for name, value in body.items() if value is not None}
     if len(body) != 1:
         raise click.UsageError("say which sessions: one of --idle, --customer and --session")
+    body |= {"kind": "memory"} if memory else {}
     sys.exit(asyncio.run(_run(_api(url, key), body, wait=not no_wait)))
 
 
@@ -110,7 +113,8 @@ async def _follow(api: Api, batch_id: str) -> int:
                 view = _checked(await api.call("GET", f"/api/summaries/batch/{batch_id}"))
                 total, ended = view["total"], view["total"] - sum(view["counts"].get(state, 0) for state in OPEN_STATES)
                 if sys.stderr.isatty() and total and bar is None:
-                    bar = click.progressbar(length=total, label="Summarising", show_pos=True, file=sys.stderr)
+                    label = "Reading" if view["kind"] == "memory" else "Summarising"
+                    bar = click.progressbar(length=total, label=label, show_pos=True, file=sys.stderr)
                     bar.__enter__()
                 if bar is not None:
                     bar.update(ended - bar.pos)

@@ -14,7 +14,7 @@ CustomerMemoryError
 │   ├── UnknownDelivery  NoSecretKey  UnknownCustomer  NotReplayable
 │   ├── UnknownHook  NotGenuine  Malformed
 │   ├── SessionClosed  SessionExpired  SessionBusy  ConversationMoved  ConversationMismatch
-│   ├── KeyReused  ContextGone  CustomerErasing
+│   ├── KeyReused  ContextGone  CustomerErasing  CustomerMerged  MergeRefused  MergeBusy
 │   └── MemoryFull  BadCursor
 └── ClaudeError
     ├── ClaudeLater          worth another try, and when
@@ -108,6 +108,22 @@ class ConversationMismatch(Refusal):
 
 class CustomerErasing(Refusal):
     """The customer is being erased. Try again when that is done; what is written then is a new customer's."""
+
+
+class CustomerMerged(Refusal):
+    """The customer was merged into another, `into`."""
+
+    def __init__(self, into: str) -> None:
+        super().__init__(f"The customer was merged into {into!r}. Name that one.")
+        self.into = into
+
+
+class MergeRefused(Refusal):
+    """A customer cannot be merged into one who was merged into it. Both are the same by now."""
+
+
+class MergeBusy(Refusal):
+    """Another merge of one of these customers is under way. Try again when that is done."""
 
 
 class UnknownSummary(Refusal):

@@ -15,7 +15,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 BUCKETS = 1024
@@ -72,10 +72,14 @@ class Ids:
 
 @dataclass(frozen=True, slots=True)
 class SessionRef:
-    """A session as the broker's task and the wake index name it: `tenant/session id`."""
+    """A session as the broker's task and the wake index name it: `tenant/session id`.
+
+    `at`: the bucket where it was found, which is not its own where its customer was merged into another.
+    """
 
     tenant: str
     session_id: str
+    at: str | None = field(default=None, compare=False)
 
     @classmethod
     def parse(cls, text: str) -> SessionRef:
@@ -93,8 +97,8 @@ class SessionRef:
 
     @property
     def bucket(self) -> str:
-        """The bucket of the session's customer."""
-        return self.session_id[4:6]
+        """The bucket to look for it in: of its customer, as far as is known."""
+        return self.at or self.session_id[4:6]
 
     def __str__(self) -> str:
         return f"{self.tenant}/{self.session_id}"

@@ -108,6 +108,12 @@ class Settings(Connections):
     )
     extraction: bool = Field(True, description="let a model read sessions for memory entries; a tenant may say no")
     extraction_model: str | None = Field(None, description="the model that does; SUMMARY_MODEL when absent")
+    extraction_cold_hours: float = Field(
+        0,
+        ge=0,
+        le=8760,
+        description="what was last said so long ago, unread, is left to a batch, half price, within a day; 0: never",
+    )
 
     # Summaries
     summary_model: str = Field("claude-haiku-5-5", description="the model that summarises; the cheapest that fits")
@@ -249,6 +255,11 @@ class Settings(Connections):
     def secret_keys(self) -> tuple[str, ...]:
         """The keys that open what is sealed; the first one seals."""
         return tuple(split(self.secret_key.get_secret_value())) if self.secret_key else ()
+
+    @property
+    def model_that_extracts(self) -> str:
+        """The model that reads sessions for memory entries."""
+        return self.extraction_model or self.summary_model
 
     @property
     def remembers(self) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import click
+from celery.exceptions import SecurityWarning
 
 from shared.errors import SettingsError
 from shared.settings import load_settings
@@ -26,6 +28,9 @@ def main(role: str) -> None:
     except SettingsError as error:
         click.echo(error, err=True)
         sys.exit(2)
+    # It warns of root, because a message could be code: ours are JSON. In a container root is no exception, and five
+    # processes would say so.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     app.start(arguments(role, settings))
 
 

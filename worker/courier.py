@@ -1,4 +1,4 @@
-"""What a worker posts callbacks with."""
+"""What a worker posts callbacks with, and replies to platforms."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from shared.callbacks.rules import rules_of
 from shared.callbacks.sender import Sender
 from shared.callbacks.signed import SignedCallbacks
 from shared.clock import system_clock
+from shared.hooks.hooks import Hooks
+from shared.replies.channel import PlatformReplies
 from shared.sealing import sealer_of
 from shared.settings import Settings
 from shared.storage.contract import Store
@@ -22,12 +24,14 @@ def open_courier(store: Store, settings: Settings, closing: AsyncExitStack) -> C
     lookup = SystemLookup()
     closing.callback(lookup.close)
     seconds = settings.callback_timeout_seconds
-    accounts = Accounts(store, sealer_of(settings.secret_keys))
+    sealer = sealer_of(settings.secret_keys)
+    accounts = Accounts(store, sealer)
     sender = Sender(Guard(rules_of(settings), lookup), seconds, system_clock)
     return Courier(
         CourierParts(
             store=store,
             callbacks=SignedCallbacks(accounts, sender, system_clock, seconds),
+            replies=PlatformReplies(Hooks(store, sealer), sender, system_clock, seconds),
             circuits=Circuits(settings.callbacks_per_endpoint),
             tenants=Circuits(max(1, settings.callback_concurrency // 2)),
         )

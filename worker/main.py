@@ -18,6 +18,7 @@ from shared.broker import (
     CHAT,
     DISPATCH,
     DISPATCH_CALLBACKS,
+    GATHER,
     MAINTENANCE,
     QUARANTINE,
     RECONCILE,
@@ -29,13 +30,14 @@ from shared.log import set_up_logs
 from shared.settings import Settings
 from worker.callbacks import register_callbacks
 from worker.runtime import Adapters, WorkerRuntime, real_adapters
-from worker.summaries import register_summaries
+from worker.summaries import register_batches, register_summaries
 from worker.tasks import register
 
 OnWarm = Callable[[], None]
 
 BROKER_SECONDS = 10.0
 EVERY_BUCKET_SECONDS = 300.0
+GATHER_SECONDS = 900.0  # until sessions that were left to a batch go into one; it takes up to a day itself
 DISPATCH_ROUNDS = 4  # of the reconciler, for one of the summaries
 
 
@@ -77,10 +79,12 @@ def create_app(
         "reconcile-every-bucket": _entry(RECONCILE, EVERY_BUCKET_SECONDS, every=True),
         "dispatch-callbacks": _entry(DISPATCH_CALLBACKS, settings.reconcile_seconds),
         "dispatch-summaries": _entry(DISPATCH, settings.reconcile_seconds * DISPATCH_ROUNDS),
+        "gather-cold-sessions": _entry(GATHER, GATHER_SECONDS),
     }
     runtime = WorkerRuntime(app, settings, adapters or real_adapters())
     register(app, runtime)
     register_summaries(app, runtime)
+    register_batches(app, runtime)
     register_callbacks(app, runtime)
 
     def own_logs(**_: object) -> None:

@@ -42,7 +42,9 @@ from shared.storage.deliveries import DeliveryRef
 from shared.storage.types import RunningPart
 from shared.summarising.batches import BatchParts, BatchRunner
 from shared.summarising.dispatch import Dispatcher
+from shared.summarising.gather import Gatherer
 from shared.summarising.job import SummaryJobs, SummaryParts
+from shared.summarising.memory_single import MemorySingle
 from shared.summarising.single import Single
 from worker.courier import open_courier
 from worker.heart import beat
@@ -116,10 +118,17 @@ class WorkerRuntime:
         async def wake(ref: SessionRef) -> bool:
             return await asyncio.to_thread(self.waker.summarize, ref)
 
-        async def wake_batch(part: RunningPart) -> bool:
-            return await asyncio.to_thread(self.waker.advance_batch, part)
+        most = self._settings.summaries_in_flight
+        return base.loop.call(Dispatcher(base.store, wake, self._wake_batch, most).run())
 
-        return base.loop.call(Dispatcher(base.store, wake, wake_batch, self._settings.summaries_in_flight).run())
+    def gather(self) -> int:
+        """Put sessions whose reading was left to a batch into one; return how many. Raises StoreError."""
+        base = self.base()
+        gatherer = Gatherer(base.store, Ids(), self._settings.model_that_extracts, self._wake_batch)
+        return base.loop.call(gatherer.run())
+
+    async def _wake_batch(self, part: RunningPart) -> bool:
+        return await asyncio.to_thread(self.waker.advance_batch, part)
 
     def deliver(self, ref: DeliveryRef) -> str:
         """Make the next attempt of a delivery, if it is due. Raises StoreError."""
@@ -213,7 +222,7 @@ class WorkerRuntime:
         )
         batches = self._adapters.open_batches(self._settings)
         base.closing.push_async_callback(batches.close)
-        runner = BatchRunner(BatchParts(base.store, batches, base.announcer, Single(parts)))
+        runner = BatchRunner(BatchParts(base.store, batches, base.announcer, Single(parts), MemorySingle(parts)))
         return Summarising(SummaryJobs(parts), runner)
 
     async def _open_turns(self, base: Base) -> TurnRunner:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from celery import Celery
 
-from shared.broker import BATCH, DISPATCH, SUMMARIZE
+from shared.broker import BATCH, DISPATCH, GATHER, SUMMARIZE
 from shared.errors import StoreError
 from shared.ids import SessionRef
 from shared.storage.types import RunningPart
@@ -32,6 +32,19 @@ def register_summaries(app: Celery, runtime: WorkerRuntime) -> None:
             runtime.summarize(SessionRef.parse(reference))
         except StoreError as error:
             log.warning("summary.store_away", session=reference, error=str(error))
+
+
+def register_batches(app: Celery, runtime: WorkerRuntime) -> None:
+    """Give the application its tasks of batches."""
+
+    @app.task(name=GATHER, ignore_result=True)  # type: ignore[untyped-decorator]  # Celery publishes no types
+    def gather_cold_sessions() -> None:
+        try:
+            gathered = runtime.gather()
+        except StoreError as error:
+            log.warning("gather.store_away", error=str(error))
+        else:
+            log.debug("gather", sessions=gathered)
 
     @app.task(name=BATCH, ignore_result=True)  # type: ignore[untyped-decorator]  # Celery publishes no types
     def advance_batch(tenant: str, batch_id: str, number: int) -> None:

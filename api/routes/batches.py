@@ -28,21 +28,25 @@ blueprint = APIBlueprint(
     "batches",
     __name__,
     url_prefix="/api/summaries/batch",
-    abp_tags=[Tag(name="batches", description="Summaries by the thousand.")],
+    abp_tags=[Tag(name="batches", description="Summaries, or readings for memory, by the thousand.")],
 )
 
 
 @blueprint.post(
     "",
-    summary="Summarise many sessions at half price",
+    summary="Summarise or read many sessions at half price",
     responses={202: BatchView, **PROBLEMS},
 )
 def post_batch(body: BatchBody) -> Response:
-    """Take these sessions, those of a customer, or those idle since a moment, and have them summarised within a day."""
+    """Take these sessions, those of a customer, or those idle since a moment, and have them summarised within a day.
+
+    With `kind` `memory` they are read for memory entries instead.
+    """
     serving, own = services(), tenant_store()
     batch_id = serving.ids.batch()
     now = serving.clock()
-    head = BatchHead(created_at=now, selection=body.selection(now), model=serving.settings.summary_model)
+    model = serving.settings.model_that_extracts if body.kind == "memory" else serving.settings.summary_model
+    head = BatchHead(created_at=now, selection=body.selection(now), model=model, kind=body.kind)
     serving.call(own.put_part(batch_id, 0, head.model_dump_json(), 0, running=True))
     serving.waker.advance_batch(RunningPart(g.tenant, batch_id, 0))  # else the next round finds it
     response = answer(view_of(batch_id, (KeptPart(0, head.model_dump_json(), 1),)), 202)

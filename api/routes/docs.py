@@ -31,7 +31,6 @@ PAGE = """<!doctype html>
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 </head>
 <body>
-<p><a href="/openapi.json">OpenAPI</a>, of all that is below; <a href="/asyncapi.json">AsyncAPI</a>, of the events</p>
 <div id="docs"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/start.js"></script>

@@ -9,7 +9,7 @@ from celery import Celery
 from kombu import Queue
 
 from shared.broker.events import Publisher
-from shared.broker.names import CHAT, DISPATCH, DISPATCH_CALLBACKS, MAINTENANCE, QUEUES, RECONCILE
+from shared.broker.names import CHAT, DISPATCH, DISPATCH_CALLBACKS, GATHER, MAINTENANCE, QUEUES, RECONCILE
 from shared.broker.rabbitmq import RabbitMQ
 from shared.broker.redis import Redis
 from shared.broker.tail import Tail
@@ -50,7 +50,7 @@ def make_celery(settings: Settings, *, socket_seconds: float) -> Celery:
         task_acks_late=True,
         task_default_queue=CHAT,
         task_queues=[Queue(name, routing_key=name, queue_arguments=arguments) for name in QUEUES],
-        task_routes={task: {"queue": MAINTENANCE} for task in (RECONCILE, DISPATCH, DISPATCH_CALLBACKS)},
+        task_routes={task: {"queue": MAINTENANCE} for task in (RECONCILE, DISPATCH, GATHER, DISPATCH_CALLBACKS)},
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,

@@ -16,6 +16,7 @@ RECONCILE = "customer_memory.reconcile"
 SUMMARIZE = "customer_memory.summarize_session"
 BATCH = "customer_memory.advance_batch"
 DISPATCH = "customer_memory.dispatch_summaries"
+GATHER = "customer_memory.gather_cold_sessions"
 DELIVER = "customer_memory.deliver_callback"
 DISPATCH_CALLBACKS = "customer_memory.dispatch_callbacks"
 

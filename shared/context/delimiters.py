@@ -18,10 +18,11 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Final
 
-_UNSEEN_OR_DIGIT: Final = re.compile(
-    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]"
-    r"|(?![0-9])\d"
+# Two plain sets: as one alternative they took more than twice as long.
+_UNSEEN: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]+"
 )
+_FOREIGN_DIGIT: Final = re.compile(r"[^\D0-9]")
 ANY_NUMBER: Final = "00000000"  # costs what every number costs: digits are counted in threes
 
 
@@ -62,8 +63,8 @@ def _as_read(text: str) -> str:
     """Return a text with the digits that a reader sees in it."""
     if text.isascii():
         return text
-    return _UNSEEN_OR_DIGIT.sub(_digit, unicodedata.normalize("NFKC", text))
+    return _FOREIGN_DIGIT.sub(_digit, _UNSEEN.sub("", unicodedata.normalize("NFKC", text)))
 
 
 def _digit(found: re.Match[str]) -> str:
-    return str(unicodedata.decimal(found[0], ""))
+    return str(unicodedata.decimal(found[0]))

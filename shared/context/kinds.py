@@ -134,6 +134,6 @@ def _is_script(text: str, letters: int) -> bool:
 def _is_english(plain: bytes) -> bool:
     """Return whether the words are English: common ones are frequent, those of other languages are not."""
     words = plain.translate(_TO_WORDS).split()
-    english = sum(word in _ENGLISH for word in words)
-    foreign = sum(word in _FOREIGN for word in words)
+    english = sum(map(_ENGLISH.__contains__, words))
+    foreign = sum(map(_FOREIGN.__contains__, words))
     return len(words) >= LEAST_WORDS and english * 8 >= len(words) and english > 3 * foreign

@@ -57,6 +57,16 @@ class Hooks:
             self._known[hook_id] = (time.monotonic() + FRESH_SECONDS, found)
         return found.hook if found is not None and not found.disabled else None
 
+    async def now(self, tenant: str, hook_id: str) -> Found | None:
+        """Return a tenant's hook as it is now, and whether it is disabled; None where there is none.
+
+        Raises:
+            NoSecretKey, CannotUnseal
+
+        """
+        found = await self._look(hook_id)
+        return found if found is not None and found.hook.tenant == tenant else None
+
     async def of(self, tenant: str) -> list[Hook]:
         """Return a tenant's hooks, in the order they were made."""
         return [_read(kept) for kept in await self._store.tenant(tenant).hooks()]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import hmac
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from shared.storage.types import OF_HOOK, NewRequest, NewSession, SessionPatch
 
 LONGEST_ID: Final = 256
 TRIES: Final = 3
+LOOKED_AT: Final = 10
+LONG_ENOUGH: Final = 40
+"""Characters of a part of a reply that are hardly anybody else's words."""
 SOMEBODY: Final = "support"
 
 Told = TypeVar("Told", CustomerMessage, AgentMessage, Handling)
@@ -86,8 +90,8 @@ class Intake:
         conversation_id = conversation_of(hook, event.conversation)
         bucket = bucket_of(hook.tenant, event.customer_id)
         request_id = self._parts.ids.request(bucket)
-        whose = hashlib.sha256(f"{event.customer_id}\0{conversation_id}".encode()).hexdigest()
-        kept = await own.reserve(f"hook:{hook.id}:{event.message_id}", whose, request_id)
+        key = f"hook:{hook.id}:{event.message_id}"
+        kept = await own.reserve(key, _whose(hook, key, event), request_id)
         if not kept.same_body:
             return Taken("duplicate")
         tells_all = PLATFORMS[hook.platform].tells_all
@@ -130,6 +134,9 @@ class Intake:
             if session is None:
                 log.info("hook.ignored", hook=hook.id, reason="a conversation that is not known here")
                 return Taken("ignored")
+            if await self._is_ours(own, session, message.content):
+                log.info("hook.ignored", hook=hook.id, reason="our own reply")
+                return Taken("ignored")
             await self._hand(own, session, "human")
             if not message.content and not message.attachments:
                 return Taken("handled")
@@ -138,6 +145,16 @@ class Intake:
                 log.info("hook.recorded", hook=hook.id, session=session.id)
                 return Taken("recorded")
         raise StoreUnavailable("the conversation's session ended each time it was found")
+
+    async def _is_ours(self, own: TenantStore, session: Session, text: str) -> bool:
+        """Return whether what a person is said to have written is a reply of the agent's.
+
+        Where replies are posted as a person's whom the hook's settings do not name, they come back as that person's.
+        """
+        said = " ".join(text.split())
+        newest = await own.messages(session.id, LOOKED_AT, max(0, session.message_count - LOOKED_AT))
+        replies = [" ".join(each.content.split()) for each in newest.items if _of_agent(each)]
+        return any(said == reply or (len(said) >= LONG_ENOUGH and said in reply) for reply in replies if said)
 
     async def _as_message(self, event: AgentMessage) -> Message:
         message = Message(
@@ -212,6 +229,16 @@ def precedes_message(events: Sequence[Event], place: int) -> bool:
     return isinstance(here, Handling) and any(
         isinstance(each, CustomerMessage) and each.conversation == here.conversation for each in events[place + 1 :]
     )
+
+
+def _whose(hook: OpenHook, key: str, event: CustomerMessage) -> str:
+    """Return a digest that tells nothing of the customer to whoever does not know the key."""
+    told = f"{event.customer_id}\0{event.conversation}"
+    return hmac.new(f"{hook.tenant}:{key}".encode(), told.encode(), hashlib.sha256).hexdigest()
+
+
+def _of_agent(message: Message) -> bool:
+    return message.role == "assistant" and message.author is None
 
 
 def _fitting(event: Told) -> Told:

@@ -40,7 +40,7 @@ def _none_of_nothing(value: Any) -> Any:
 # Ids are numbers here and texts there, and we name them in texts of ours.
 Id = Annotated[str, BeforeValidator(_id_text), StringConstraints(min_length=1, max_length=100, pattern=r"^[!-~]+$")]
 # An id of the caller's own making; absent where it is empty.
-OwnId = Annotated[str | None, BeforeValidator(_none_of_nothing), StringConstraints(max_length=256)]
+OwnId = Annotated[Annotated[str, StringConstraints(max_length=256)] | None, BeforeValidator(_none_of_nothing)]
 
 
 def read_json(posted: Posted) -> Any:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol, TypeVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from shared.models import Attachment, Metadata, Model
 
@@ -31,6 +31,9 @@ TOKEN: Final = "token"  # noqa: S105 - a name
 
 class HookSettings(Model):
     """What any hook can be told."""
+
+    # Ids are numbers to people, and texts to us.
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     coalesce_seconds: float = Field(
         4.0, ge=0, le=60, description="messages of one conversation within this time of each other are answered once"

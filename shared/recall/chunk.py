@@ -18,6 +18,9 @@ from functools import cached_property
 from sys import intern
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.models import Message, Role
 from shared.recall.words import is_identifier, terms
 
@@ -49,6 +52,16 @@ class IndexedTurn:
         return _FIXED + sum(_cost(term) for term in self.terms)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """What a chunk holds of its turns, as arrays; `asks` is 0 or 1."""
+
+    seqs: NDArray[np.int64]
+    times: NDArray[np.int64]
+    asks: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class Chunk:
     """Consecutive turns of one session by column, oldest first, and for each term where it stands.
@@ -73,6 +86,12 @@ class Chunk:
     def last(self) -> int:
         """The seq of its newest message."""
         return self.seqs[-1]
+
+    @cached_property
+    def columns(self) -> Columns:
+        """Its turns by column, to be laid beside those of other chunks."""
+        columns = (self.seqs, self.times, self.asks, self.lengths)
+        return Columns(*(np.array(column, dtype=np.int64) for column in columns))
 
     @cached_property
     def turns(self) -> tuple[IndexedTurn, ...]:

@@ -1,7 +1,8 @@
-"""Chunks laid out for searching: all turns of a customer on one line, session after session.
+"""Chunks laid out for searching: all turns of a customer on one line, session after session, by column.
 
-Making a corpus costs time in proportion to its turns, once; a worker keeps it as long as the chunks are the same.
-What it says does not depend on the order of the chunks, nor on where a session was cut into them.
+Making a corpus costs time in proportion to its chunks, once; a worker keeps it as long as the chunks are the same.
+What it says does not depend on the order of the chunks, nor on where a session was cut into them. Columns are arrays,
+since a search sums over thousands of turns: number by number that would take ten times as long.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shared.recall.chunk import Chunk, merge
 
@@ -22,6 +26,9 @@ RARITY: Final = 1.2  # how much the rare is favoured beyond BM25's own measure: 
 PREFIX: Final = 4  # characters that an unknown word must share with a known one to stand for it
 MOST_ALIKE: Final = 8  # known words that an unknown one stands for
 
+Numbers = NDArray[np.int64]
+Weights = NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -30,93 +37,103 @@ class Span:
     session_id: str
     start: int
     end: int
-    oldest: int
-    """Seconds since 1970 of its oldest turn."""
-    newest: int
 
 
-@dataclass(frozen=True, slots=True)
-class Norms:
-    """BM25's length term of each window around a turn, or of each session."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Postings:
+    """Where a term stands: places on the line, ascending, and how often it stands at each."""
 
-    of: Sequence[float]
+    places: Numbers
+    counts: Numbers
 
-    @classmethod
-    def from_lengths(cls, lengths: Sequence[int]) -> Norms:
-        """Weigh the lengths against their mean."""
-        mean = sum(lengths) / len(lengths) if lengths else 0.0
-        return cls([K1 * (1 - B + B * (length / mean if mean else 1.0)) for length in lengths])
+    def __len__(self) -> int:
+        return len(self.places)
 
 
 class Corpus:
     """Everything of a customer's turns that a search needs. It does not change."""
 
     def __init__(self, chunks: Iterable[Chunk]) -> None:
-        self._chunks: list[tuple[int, Chunk]] = []
+        parts = [(session_id, part) for session_id, run in _sessions(chunks) for part in run]
+        self._chunks = [part for _, part in parts]
+        self._bases = [0, *accumulate(len(part.seqs) for part in self._chunks)]
+        """At which place each chunk begins, and behind the last one how many turns there are."""
         self.spans: list[Span] = []
-        self.seqs: list[int] = []
-        self.times: list[int] = []
-        self.answers: list[bool] = []
-        """Whether a turn comes behind a question."""
-        self.lengths: list[int] = []
-        """How many terms each turn has."""
-        self.session_of: list[int] = []
+        for number, (session_id, _) in enumerate(parts):
+            start, end = self._bases[number : number + 2]
+            if self.spans and self.spans[-1].session_id == session_id:
+                start = self.spans.pop().start
+            self.spans.append(Span(session_id, start, end))
+        sizes = [span.end - span.start for span in self.spans]
+        self.session_of: Numbers = np.repeat(np.arange(len(sizes)), sizes)
         """The number of a turn's session in `spans`."""
-        for session_id, parts in _sessions(chunks):
-            self._append(session_id, parts)
-        self._sums = [0, *accumulate(self.lengths)]
-        self._norms: dict[int, Norms] = {}
+        self.starts: Numbers = np.repeat(_array([span.start for span in self.spans]), sizes)
+        """Where each turn's session starts."""
+        self.ends: Numbers = np.repeat(_array([span.end for span in self.spans]), sizes)
+        """Where it ends."""
+        self.seqs: Numbers = joined(part.columns.seqs for part in self._chunks)
+        self.times: Numbers = joined(part.columns.times for part in self._chunks)
+        self.lengths: Numbers = joined(part.columns.lengths for part in self._chunks)
+        """How many terms each turn has."""
+        asks = joined(part.columns.asks for part in self._chunks)
+        self.answers: Numbers = np.concatenate((asks[:0], [0], asks[:-1])) if len(asks) else asks
+        """1 where a turn comes behind a question, else 0."""
+        self.answers[[span.start for span in self.spans]] = 0
+        self._sums: Numbers = np.concatenate(([0], np.cumsum(self.lengths)))
+        self._norms: dict[int, Weights] = {}
+        self._postings = [(base, part.postings) for base, part in zip(self._bases, self._chunks, strict=False)]
+        self._known: dict[str, list[tuple[int, tuple[int, ...]]]] = {}
+        """What was found of terms that were asked for: a conversation asks for the same again."""
 
     def __len__(self) -> int:
-        return len(self.seqs)
-
-    def _append(self, session_id: str, parts: Sequence[Chunk]) -> None:
-        start = len(self.seqs)
-        asks = [asked for part in parts for asked in part.asks]
-        self.answers.extend([False, *asks[:-1]])
-        for part in parts:
-            self._chunks.append((len(self.seqs), part))
-            self.seqs.extend(part.seqs)
-            self.times.extend(part.times)
-            self.lengths.extend(part.lengths)
-        self.session_of.extend([len(self.spans)] * len(asks))
-        times = self.times[start:]
-        self.spans.append(Span(session_id, start, len(self.seqs), min(times), max(times)))
+        return self._bases[-1]
 
     def span_of(self, place: int) -> Span:
         """Return the session a turn stands in."""
-        return self.spans[self.session_of[place]]
+        return self.spans[int(self.session_of[place])]
 
-    def postings(self, term: str) -> list[tuple[int, int]]:
-        """Return (place, count) of a term, places ascending."""
-        found: list[tuple[int, int]] = []
-        for base, chunk in self._chunks:
-            row = chunk.postings.get(term)
-            if row:
-                found.extend((base + row[at], row[at + 1]) for at in range(0, len(row), 2))
-        return found
+    def holding(self, term: str) -> int:
+        """Return in how many turns a term stands."""
+        return sum([len(row) for _, row in self._rows(term)]) // 2
 
-    def norms(self, radius: int) -> Norms:
-        """Return the length terms of windows that reach `radius` turns to both sides within their session."""
+    def postings(self, term: str, latest: int) -> Postings:
+        """Return where a term stands: the `latest` places at most."""
+        rows = self._rows(term)
+        first, holding = len(rows), 0
+        while first and holding < latest:
+            first -= 1
+            holding += len(rows[first][1]) // 2
+        rows = rows[first:]
+        pairs = _array(list(chain.from_iterable([row for _, row in rows])))
+        bases = np.repeat(_array([base for base, _ in rows]), [len(row) // 2 for _, row in rows])
+        return Postings((pairs[::2] + bases)[-latest:], pairs[1::2][-latest:])
+
+    def _rows(self, term: str) -> list[tuple[int, tuple[int, ...]]]:
+        """Return the chunks' postings of a term, each with the place where its chunk begins."""
+        rows = self._known.get(term)
+        if rows is None:
+            rows = [(base, row) for base, postings in self._postings if (row := postings.get(term))]
+            if rows:  # so no more are kept than there are terms in the chunks
+                self._known[term] = rows
+        return rows
+
+    def norms(self, radius: int) -> Weights:
+        """Return BM25's length terms of windows that reach `radius` turns to both sides within their session."""
         if radius not in self._norms:
-            sums = self._sums
-            lengths = [
-                sums[min(span.end, place + radius + 1)] - sums[max(span.start, place - radius)]
-                for span in self.spans
-                for place in range(span.start, span.end)
-            ]
-            self._norms[radius] = Norms.from_lengths(lengths)
+            places = np.arange(len(self))
+            first, behind = np.maximum(self.starts, places - radius), np.minimum(self.ends, places + radius + 1)
+            self._norms[radius] = _norms(self._sums[behind] - self._sums[first])
         return self._norms[radius]
 
     @cached_property
-    def session_norms(self) -> Norms:
+    def session_norms(self) -> Weights:
         """The length terms of whole sessions."""
-        return Norms.from_lengths([self._sums[span.end] - self._sums[span.start] for span in self.spans])
+        return _norms(_array([self._sums[span.end] - self._sums[span.start] for span in self.spans]))
 
     @cached_property
     def vocabulary(self) -> list[str]:
         """Every term there is, in order."""
-        return sorted({term for _, chunk in self._chunks for term in chunk.postings})
+        return sorted(set().union(*(chunk.postings for chunk in self._chunks)))
 
     def alike(self, term: str) -> list[str]:
         """Return known terms that begin as an unknown one does, those that share most with it first."""
@@ -138,6 +155,21 @@ def idf(among: int, holding: int) -> float:
     most = math.log(1 + (among + 0.5) / 1.5)
     said = math.log(1 + (among - holding + 0.5) / (holding + 0.5))
     return most * math.pow(said / most, RARITY)
+
+
+def _norms(lengths: Numbers) -> Weights:
+    """Weigh lengths against their mean."""
+    mean = int(lengths.sum()) / len(lengths) if len(lengths) else 0.0
+    return K1 * (1 - B + B * (lengths / mean if mean else np.ones(len(lengths))))
+
+
+def _array(numbers: Sequence[int]) -> Numbers:
+    return np.array(numbers, dtype=np.int64)
+
+
+def joined(columns: Iterable[Numbers]) -> Numbers:
+    """Return columns one behind the other; none give an empty one."""
+    return np.concatenate([_array(()), *columns])
 
 
 def _sessions(chunks: Iterable[Chunk]) -> Iterator[tuple[str, Sequence[Chunk]]]:

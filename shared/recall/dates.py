@@ -7,10 +7,13 @@ in its own turns, less in those of the next week, little in those of its month.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shared.recall.words import fold
 
@@ -96,9 +99,13 @@ def find_periods(text: str, now: datetime) -> tuple[Period, ...]:
     return tuple(found[: 3 * _MOST])
 
 
-def worth_at(periods: tuple[Period, ...], at: float) -> float:
-    """Return how much a turn of this time is meant: 0 to 1."""
-    return max((period.worth for period in periods if period.start <= at < period.end), default=0.0)
+def worths_at(periods: Iterable[Period], times: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return how much turns of these times, in seconds since 1970, are meant: 0 to 1 each."""
+    worths = np.zeros(len(times))
+    for period in periods:
+        meant = (times >= period.start) & (times < period.end)
+        worths[meant] = np.maximum(worths[meant], period.worth)
+    return worths
 
 
 def _named(text: str, today: datetime) -> Iterator[Period]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from shared.recall.corpus import Corpus, idf
+from shared.recall.corpus import Corpus, Postings, idf
 from shared.recall.words import is_identifier, is_part, terms
 
 PREVIOUS: Final = 0.15  # weight of the message before, at least; of its terms a follow-up lives
@@ -39,11 +39,20 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A term of the query that the index knows: where it stands, as (place, count)."""
+    """A term of the query that the index knows, and where it stands."""
 
     text: str
     weight: float
-    postings: list[tuple[int, int]]
+    postings: Postings
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A term that the index knows, and in how many turns it stands."""
+
+    text: str
+    weight: float
+    holding: int
 
 
 def known_terms(ask: Ask, corpus: Corpus) -> list[Term]:
@@ -54,8 +63,10 @@ def known_terms(ask: Ask, corpus: Corpus) -> list[Term]:
     for text, term in before.items():
         if text not in newest:
             newest[text] = replace(term, weight=term.weight * lent)
-    rarest = sorted(newest.values(), key=lambda term: (len(term.postings), term.text))[:MOST_SCORED]
-    return _affordable(rarest)
+    rarest = sorted(newest.values(), key=lambda term: (term.holding, term.text))[:MOST_SCORED]
+    # What is not looked at is not fetched: of frequent words that is most of the time.
+    kept = _affordable(rarest)
+    return [Term(term.text, term.weight, corpus.postings(term.text, MOST_POSTINGS)) for term in kept]
 
 
 def shown(text: str) -> dict[str, str]:
@@ -73,28 +84,28 @@ def _wanted(text: str) -> dict[str, float]:
     return {term: _weight(term) * min(counts[term], MOST_TIMES) for term in ranked[:MOST_TERMS]}
 
 
-def _known(wanted: Mapping[str, float], corpus: Corpus) -> dict[str, Term]:
+def _known(wanted: Mapping[str, float], corpus: Corpus) -> dict[str, _Known]:
     """Return the terms that stand in the corpus; where one does not, those that begin as it does."""
-    found: dict[str, Term] = {}
+    found: dict[str, _Known] = {}
     unknown: dict[str, float] = {}
     for text, weight in wanted.items():
-        postings = corpus.postings(text)
-        if postings:
-            found[text] = Term(text, weight, postings)
+        holding = corpus.holding(text)
+        if holding:
+            found[text] = _Known(text, weight, holding)
         elif text.isalpha():
             unknown[text] = weight
     for text, weight in unknown.items():
         for known in corpus.alike(text):
             if known not in found:
-                found[known] = Term(known, weight * UNKNOWN, corpus.postings(known))
+                found[known] = _Known(known, weight * UNKNOWN, corpus.holding(known))
     return found
 
 
-def _said(found: Mapping[str, Term], corpus: Corpus) -> float:
+def _said(found: Mapping[str, _Known], corpus: Corpus) -> float:
     """Return how much a message says: 1 for one word that stands in one turn, less for words that stand in many."""
     among = len(corpus)
     most = idf(among, 1)
-    return sum(term.weight * idf(among, len(term.postings)) / most for term in found.values())
+    return sum(term.weight * idf(among, term.holding) / most for term in found.values())
 
 
 def _weight(term: str) -> float:
@@ -103,12 +114,12 @@ def _weight(term: str) -> float:
     return PART if is_part(term) else 1.0
 
 
-def _affordable(rarest: list[Term]) -> list[Term]:
+def _affordable(rarest: list[_Known]) -> list[_Known]:
     room = MOST_POSTINGS
     for number, term in enumerate(rarest):
-        if len(term.postings) > room:
-            return rarest[:number] or [replace(term, postings=term.postings[-MOST_POSTINGS:])]
-        room -= len(term.postings)
+        if term.holding > room:
+            return rarest[: max(1, number)]
+        room -= term.holding
     return rarest
 
 

@@ -8,21 +8,24 @@ A turn's score is the sum of
     date       for turns of a time that the query speaks of
     recency    a little for what was said lately
 The weights were chosen by measuring: `python -m benchmarks.recall`. Cost: in proportion to the postings of the
-query's terms, which `query` bounds, and to the turns of the days it speaks of.
+query's terms, which `query` bounds, and to the turns of the days it speaks of; summed over arrays (`windows`), which
+takes a few milliseconds at most and lets other threads run meanwhile.
 """
 
 from __future__ import annotations
 
-import heapq
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from shared.recall.corpus import K1, Corpus, Norms, idf
-from shared.recall.dates import Period, find_periods, worth_at
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.recall.corpus import Corpus, Numbers, Weights
+from shared.recall.dates import Period, find_periods, worths_at
 from shared.recall.query import Ask, Term, known_terms, shown
+from shared.recall.windows import Level, around, by_session, coverage, level
 
 RADII: Final = (0, 2, 4)  # turns to both sides of the windows that are scored
 COVERED: Final = 2  # the one of them in which the query's terms are looked for
@@ -37,8 +40,6 @@ FADES: Final = 0.8  # what a turn is worth beside its neighbour nearer to the hi
 ANCHORS: Final = 300  # turns found whose neighbours are looked at
 MOST_HITS: Final = 40
 MOST_PLACES: Final = 400
-
-_Scores = dict[int, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,108 +95,78 @@ class Found:
     places: tuple[Place, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Level:
-    """Scores of one granularity, as z-scores: what is touched by a term has `gains` beyond what all have."""
-
-    gains: _Scores
-    all_have: float
-
-    def at(self, place: int) -> float:
-        return self.gains.get(place, 0.0) + self.all_have
-
-
 def search(corpus: Corpus, ask: Ask, *, most_hits: int = MOST_HITS, most_places: int = MOST_PLACES) -> Found:
     """Return the turns that matter for a message. The same chunks and the same question give the same answer."""
     if not len(corpus):
         return Found()
     found = known_terms(ask, corpus)
-    periods = find_periods(ask.text, ask.now)
-    dated = _dated(corpus, periods)
-    if not found and not dated:
+    dated = _dated(corpus, find_periods(ask.text, ask.now))
+    if not found and not len(dated.texts):
         return Found()
     scoring = _Scoring(corpus, found, dated, ask.now.timestamp())
-    totals = scoring.totals()
-    if ask.seen:
-        totals = {place: total for place, total in totals.items() if not _seen(corpus, ask, place)}
-    best = heapq.nlargest(max(ANCHORS, most_hits), ((total, place) for place, total in totals.items()))
-    words = shown(f"{ask.text} {ask.previous}")
-    hits = tuple(scoring.hit(place, total, words) for total, place in best[:most_hits])
-    return Found(hits, _places(corpus, ask, best[:ANCHORS], most_places))
+    best = _largest(scoring.totals, scoring.places, max(ANCHORS, most_hits), _wanted(corpus, ask, scoring.places))
+    hits = scoring.hits(best[:most_hits], shown(f"{ask.text} {ask.previous}"))
+    anchors = best[:ANCHORS]
+    return Found(hits, _places(corpus, ask, scoring.places[anchors], scoring.totals[anchors], most_places))
 
 
 class _Scoring:
-    """The scores of one search."""
+    """The scores of one search: of every turn that a term or a date leads to. `places` ascend, `totals` are theirs."""
 
-    def __init__(self, corpus: Corpus, found: Sequence[Term], dated: Mapping[int, float], now: float) -> None:
-        self._corpus = corpus
-        self._found = found
-        self._dated = dated
-        self._now = now
-        self._reached = {radius: [_spread(corpus, term, radius) for term in found] for radius in RADII}
-        self._levels = [_level(found, counts, corpus.norms(radius)) for radius, counts in self._reached.items()]
-        self._session = _level(found, [_by_session(corpus, term) for term in found], corpus.session_norms)
-        self._coverage = _coverage(len(corpus), found, self._reached[COVERED])
+    def __init__(self, corpus: Corpus, found: Sequence[Term], dated: Level, now: float) -> None:
+        self._corpus, self._found = corpus, found
+        windows = [around(corpus, found, radius) for radius in RADII]
+        self._near = windows[RADII.index(COVERED)]
+        self._levels = [level(found, each, corpus.norms(radius)) for each, radius in zip(windows, RADII, strict=True)]
+        # The widest windows reach all that the narrower ones reach.
+        widest = self._levels[-1].texts
+        self.places: Numbers = np.union1d(widest, dated.texts) if len(dated.texts) else widest
+        turn, near, wide = (each.among(self.places, len(corpus)) for each in self._levels)
+        of_all = [each.all_have for each in self._levels]
+        session = level(found, by_session(corpus, found), corpus.session_norms)
+        sessions = SESSION * (session.among(np.arange(len(corpus.spans)), len(corpus.spans)) + session.all_have)
+        held = sessions[corpus.session_of[self.places]]
+        covered = COVERAGE * coverage(found, self._near, len(corpus)).among(self.places, len(corpus))
+        answer = ANSWER * corpus.answers[self.places]
+        meant = DATE * dated.among(self.places, len(corpus))
+        recent = RECENCY * np.exp2(np.minimum(0.0, corpus.times[self.places] - now) / HALF_LIFE)
+        self.totals: Weights = wide + turn + near + covered + meant + (held + sum(of_all) + answer + recent)
+        words = (column + all_have for column, all_have in zip((turn, near, wide), of_all, strict=True))
+        self._columns = (*words, held, covered, answer, meant, recent)
 
-    def totals(self) -> _Scores:
-        """Return the score of every turn that a term or a date leads to."""
-        # The widest windows reach all that the narrower ones reach. Sums by column: this is where the time goes.
-        totals = dict.fromkeys(self._dated, 0.0) | self._levels[-1].gains
-        for level in self._levels[:-1]:
-            for place, gain in level.gains.items():
-                totals[place] += gain
-        for place, share in self._coverage.items():
-            totals[place] += COVERAGE * share
-        for place, worth in self._dated.items():
-            totals[place] += DATE * worth
-        times, answers, session_of = self._corpus.times, self._corpus.answers, self._corpus.session_of
-        sessions = [SESSION * self._session.at(number) for number in range(len(self._corpus.spans))]
-        all_have = sum(level.all_have for level in self._levels)
-        for place in totals:
-            totals[place] += (
-                sessions[session_of[place]] + all_have + ANSWER * answers[place] + self._recency(times[place])
+    def hits(self, best: Numbers, words: Mapping[str, str]) -> tuple[Hit, ...]:
+        """Return the turns at some of the places, given by number, and why they were found."""
+        corpus, places = self._corpus, self.places[best]
+        terms: dict[int, list[str]] = {place: [] for place in places.tolist()}
+        stand = np.isin(self._near.texts, places)
+        for place, number in zip(self._near.texts[stand].tolist(), self._near.of[stand].tolist(), strict=True):
+            terms[place].append(self._found[number].text)
+        first = corpus.seqs[np.maximum(corpus.starts[places], places - REACH)]
+        last = corpus.seqs[np.minimum(corpus.ends[places] - 1, places + REACH)]
+        columns = (places, corpus.seqs[places], first, last, corpus.times[places], self.totals[best])
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        parts = zip(*(column[best].tolist() for column in self._columns), strict=True)
+        made = ((*row, Parts(*each)) for row, each in zip(rows, parts, strict=True))
+        return tuple(
+            Hit(
+                corpus.span_of(place).session_id,
+                seq,
+                first,
+                last,
+                datetime.fromtimestamp(at, UTC),
+                total,
+                parts,
+                self._why(place, parts),
+                tuple(dict.fromkeys(words.get(term, term) for term in terms[place])),
             )
-        return totals
-
-    def parts(self, place: int) -> Parts:
-        """Return the same by column for one turn."""
-        corpus = self._corpus
-        turn, near, wide = (level.at(place) for level in self._levels)
-        return Parts(
-            turn,
-            near,
-            wide,
-            SESSION * self._session.at(corpus.session_of[place]),
-            COVERAGE * self._coverage.get(place, 0.0),
-            ANSWER * corpus.answers[place],
-            DATE * self._dated.get(place, 0.0),
-            self._recency(corpus.times[place]),
-        )
-
-    def _recency(self, at: int) -> float:
-        return RECENCY * math.exp2(min(0.0, at - self._now) / HALF_LIFE)
-
-    def hit(self, place: int, score: float, words: Mapping[str, str]) -> Hit:
-        corpus, parts = self._corpus, self.parts(place)
-        span = corpus.span_of(place)
-        near = zip(self._found, self._reached[COVERED], strict=True)
-        matched = dict.fromkeys(words.get(term.text, term.text) for term, counts in near if place in counts)
-        return Hit(
-            span.session_id,
-            corpus.seqs[place],
-            corpus.seqs[max(span.start, place - REACH)],
-            corpus.seqs[min(span.end - 1, place + REACH)],
-            datetime.fromtimestamp(corpus.times[place], UTC),
-            score,
-            parts,
-            self._why(place, parts),
-            tuple(matched),
+            for place, seq, first, last, at, total, parts in made
         )
 
     def _why(self, place: int, parts: Parts) -> tuple[str, ...]:
+        by_words = self._levels[0].has(place)
         reasons = {
-            "words": place in self._levels[0].gains,
-            "nearby": place in self._levels[-1].gains and place not in self._levels[0].gains,
+            "words": by_words,
+            "nearby": not by_words and self._levels[-1].has(place),
             "session": parts.session > SESSION,
             "answer": parts.answer > 0,
             "date": parts.date > 0,
@@ -203,96 +174,54 @@ class _Scoring:
         return tuple(reason for reason, holds in reasons.items() if holds)
 
 
-def _spread(corpus: Corpus, term: Term, radius: int) -> dict[int, int]:
-    """Return how often a term stands in each window that holds it."""
-    if not radius:
-        return dict(term.postings)
-    counts: dict[int, int] = {}
-    spans, session_of = corpus.spans, corpus.session_of
-    for place, count in term.postings:
-        span = spans[session_of[place]]
-        for reached in range(max(span.start, place - radius), min(span.end, place + radius + 1)):
-            counts[reached] = counts.get(reached, 0) + count
-    return counts
+def _dated(corpus: Corpus, periods: tuple[Period, ...]) -> Level:
+    """Return how much turns are meant by the times that are spoken of."""
+    worths = worths_at(periods, corpus.times)
+    places = np.flatnonzero(worths)
+    return Level(places, worths[places], 0.0)
 
 
-def _by_session(corpus: Corpus, term: Term) -> dict[int, int]:
-    counts: dict[int, int] = {}
-    for place, count in term.postings:
-        session = corpus.session_of[place]
-        counts[session] = counts.get(session, 0) + count
-    return counts
+def _largest(values: Weights, places: Numbers, most: int, wanted: NDArray[np.bool_] | None = None) -> Numbers:
+    """Return the numbers of the largest values, the largest first; of equal ones that at the later place first."""
+    among = np.arange(len(values)) if wanted is None else np.flatnonzero(wanted)
+    if len(among) > most:
+        least = np.partition(values[among], len(among) - most)[len(among) - most]
+        among = among[values[among] >= least]
+    return among[np.lexsort((places[among], values[among]))[::-1][:most]]
 
 
-def _level(found: Sequence[Term], counts: Sequence[Mapping[int, int]], norms: Norms) -> _Level:
-    among, of = len(norms.of), norms.of
-    scores: _Scores = {}
-    for term, places in zip(found, counts, strict=True):
-        gain = term.weight * idf(among, len(places)) * (K1 + 1)
-        for place, count in places.items():
-            scores[place] = scores.get(place, 0.0) + gain * count / (count + of[place])
-    mean = sum(scores.values()) / among if among else 0.0
-    spread = (
-        math.sqrt(max(0.0, sum(score * score for score in scores.values()) / among - mean * mean)) if among else 0.0
-    )
-    if spread < 1e-9:  # noqa: PLR2004 - all are alike: none stands out
-        return _Level(dict.fromkeys(scores, 0.0), 0.0)
-    return _Level({place: score / spread for place, score in scores.items()}, -mean / spread)
+def _wanted(corpus: Corpus, ask: Ask, places: Numbers) -> NDArray[np.bool_] | None:
+    """Return which turns the context does not hold yet; None for all."""
+    if not ask.seen:
+        return None
+    sessions, seqs = corpus.session_of[places].tolist(), corpus.seqs[places].tolist()
+    seen = [ask.seen.get(span.session_id, ()) for span in corpus.spans]
+    return np.array([seq not in seen[session] for session, seq in zip(sessions, seqs, strict=True)], dtype=bool)
 
 
-def _coverage(among: int, found: Sequence[Term], counts: Sequence[Mapping[int, int]]) -> _Scores:
-    """Return the share of the query's terms, by what they say, that each window holds."""
-    says = [term.weight * idf(among, len(places)) for term, places in zip(found, counts, strict=True)]
-    total = sum(says)
-    shares: _Scores = {}
-    for share, places in zip(says, counts, strict=True):
-        for place in places:
-            shares[place] = shares.get(place, 0.0) + share / total
-    return shares
-
-
-def _dated(corpus: Corpus, periods: tuple[Period, ...]) -> dict[int, float]:
-    if not periods:
-        return {}
-    start, end = min(period.start for period in periods), max(period.end for period in periods)
-    worths = {
-        place: worth_at(periods, corpus.times[place])
-        for span in corpus.spans
-        if span.oldest < end and span.newest >= start
-        for place in range(span.start, span.end)
-    }
-    return {place: worth for place, worth in worths.items() if worth}
-
-
-def _seen(corpus: Corpus, ask: Ask, place: int) -> bool:
-    return corpus.seqs[place] in ask.seen.get(corpus.span_of(place).session_id, ())
-
-
-def _places(corpus: Corpus, ask: Ask, best: Sequence[tuple[float, int]], most: int) -> tuple[Place, ...]:
+def _places(corpus: Corpus, ask: Ask, hits: Numbers, scores: Weights, most: int) -> tuple[Place, ...]:
     """Return the hits and their neighbours; each is worth what the best hit in reach leaves it at its distance."""
-    if not best:
+    if not len(hits):
         return ()
-    top, floor = best[0][0], best[-1][0]
-    fades = [FADES**away for away in range(REACH + 1)]
-    worths: dict[int, float] = {}
-    of: dict[int, int] = {}
-    for score, hit in best:
-        span = corpus.span_of(hit)
-        worth = (score - floor) / (top - floor) if top > floor else 1.0
-        for place in range(max(span.start, hit - REACH), min(span.end, hit + REACH + 1)):
-            offered = worth * fades[abs(place - hit)]
-            if offered > worths.get(place, -1.0):
-                worths[place] = offered
-                of[place] = hit
-    wanted = [place for place in worths if not (ask.seen and _seen(corpus, ask, place))]
-    ranked = heapq.nlargest(most, wanted, key=lambda place: (worths[place], place))
-    return tuple(
-        Place(
-            corpus.span_of(place).session_id,
-            corpus.seqs[place],
-            worths[place],
-            corpus.seqs[of[place]],
-            corpus.lengths[place],
-        )
-        for place in ranked
+    top, floor = scores[0], scores[-1]
+    worths = (scores - floor) / (top - floor) if top > floor else np.ones(len(hits))
+    away = np.arange(-REACH, REACH + 1)
+    reached = hits[:, None] + away
+    inside = (reached >= corpus.starts[hits][:, None]) & (reached < corpus.ends[hits][:, None])
+    offers = (worths[:, None] * np.array([FADES ** abs(step) for step in away.tolist()]))[inside]
+    places, of = reached[inside], np.broadcast_to(hits[:, None], reached.shape)[inside]
+    # The best offer of each place; of equal ones that of the better hit.
+    order = np.argsort(-offers, kind="stable")
+    places, first = np.unique(places[order], return_index=True)
+    offers, of = offers[order][first], of[order][first]
+    ranked = _largest(offers, places, most, _wanted(corpus, ask, places))
+    chosen = places[ranked]
+    columns = (
+        corpus.session_of[chosen],
+        corpus.seqs[chosen],
+        offers[ranked],
+        corpus.seqs[of[ranked]],
+        corpus.lengths[chosen],
     )
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return tuple(Place(corpus.spans[session].session_id, *row) for session, *row in rows)

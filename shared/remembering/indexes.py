@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import structlog
@@ -36,6 +37,11 @@ class Index:
     def size(self) -> int:
         """Packed bytes of it."""
         return sum(self.sizes.values())
+
+    @cached_property
+    def turns(self) -> int:
+        """How many turns it holds."""
+        return sum(len(chunk.seqs) for chunk in self.chunks.values())
 
     def through(self, session_id: str) -> int:
         """Return through which seq a session is indexed; 0 where it is not."""

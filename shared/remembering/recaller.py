@@ -16,14 +16,13 @@ from shared.context.blocks import render
 from shared.context.sources import Recalled
 from shared.models import Message
 from shared.recall.chunk import Chunk, index
-from shared.recall.corpus import Corpus
 from shared.recall.query import Ask
 from shared.recall.search import MOST_HITS, Found, Hit, search
 from shared.remembering.indexes import Index, Indexes
 from shared.storage.contract import TenantStore
 from shared.storage.types import IndexMark
 
-LARGE: Final = 2_000  # turns; a search among more takes milliseconds, in which other turns go on
+LARGE: Final = 2_000  # turns; to lay out and search more takes milliseconds, in which other turns go on
 MOST_READ: Final = 200  # turns read of the store for one message
 ALL: Final = 10_000_000  # raw tokens: as many as are named
 # Of what is found, as much is read as may fill the room, and some more, since some will be too long for what is left.
@@ -73,21 +72,17 @@ class Recaller:
         if wanted.mark is None and not wanted.look and not told_before:
             return ()
         held = await self._index(own, wanted)
-        corpus = held.corpus(_unindexed(held, wanted))
-        if not len(corpus):
-            return ()
         previous = wanted.history[-1].content if wanted.history else ""
-        found = await _searched(corpus, Ask(wanted.text, wanted.now, previous))
+        ask = Ask(wanted.text, wanted.now, previous)
+        found = await _searched(held, ask, beside=_unindexed(held, wanted))
         return await self._told(own, wanted, found)
 
     async def find(
         self, own: TenantStore, customer_id: str, text: str, now: datetime, most: int
     ) -> tuple[FoundTurn, ...]:
         """Return the turns that are found for a text, that which matters most first. Raises StoreError."""
-        corpus = (await self._indexes.of(own, customer_id)).corpus()
-        if not len(corpus):
-            return ()
-        found = await _searched(corpus, Ask(text, now), most)
+        held = await self._indexes.of(own, customer_id)
+        found = await _searched(held, Ask(text, now), most)
         hits = {(hit.session_id, hit.seq): hit for hit in found.hits[:most]}
         read = await own.turns(customer_id, [*hits], ALL)
         return tuple(FoundTurn(hits[session, message.seq], message) for session, message in read)
@@ -139,7 +134,8 @@ def _unindexed(held: Index, wanted: Wanted) -> tuple[Chunk, ...]:
     return index(wanted.session_id, said) if said else ()
 
 
-async def _searched(corpus: Corpus, ask: Ask, most_hits: int = MOST_HITS) -> Found:
-    if len(corpus) > LARGE:
-        return await asyncio.to_thread(search, corpus, ask, most_hits=most_hits)
-    return search(corpus, ask, most_hits=most_hits)
+async def _searched(held: Index, ask: Ask, most_hits: int = MOST_HITS, beside: tuple[Chunk, ...] = ()) -> Found:
+    def searched() -> Found:
+        return search(held.corpus(beside), ask, most_hits=most_hits)
+
+    return await asyncio.to_thread(searched) if held.turns > LARGE else searched()

@@ -48,7 +48,12 @@ class Heard:
     @property
     def works(self) -> bool | None:
         """Whether the platform answers as it should, as circuits count."""
-        return self.answer.status not in {None, HTTPStatus.TOO_MANY_REQUESTS} and self.sure
+        return self.sure and not self.limited
+
+    @property
+    def limited(self) -> bool:
+        """Whether the platform is asked too much, by whichever delivery of the hook."""
+        return self.answer.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 async def ask(calls: Calls, outgoing: Outgoing, hook: OpenHook, call: Call, clock: Clock) -> Heard:
@@ -79,7 +84,7 @@ def _words(judged: Judged, status: int, hook: OpenHook) -> str:
     if judged.means == "locked":
         return (
             f"{name} does not let us in ({code}): the hook's token is wrong, has ended, or may not do this; "
-            f"give the hook another one, and replay"
+            f"give it another one, `customer-memory hooks rotate {hook.id} token`, and replay"
         )
     if judged.means == "gone":
         return f"{name} knows no such conversation ({code}): it was deleted, or the hook is of another account"

@@ -13,6 +13,7 @@ from shared.callbacks.channel import Ended, Later, Work
 from shared.callbacks.delivery import Delivery
 from shared.clock import Clock
 from shared.errors import CannotUnseal, NoSecretKey, UnknownRequest, UnknownSession
+from shared.hooks.hooks import Found
 from shared.platforms.answering import OUTGOING
 from shared.platforms.types import TOKEN, OpenHook
 from shared.replies.calling import Calls
@@ -25,7 +26,7 @@ LOOK_AGAIN_SECONDS: Final = 1.0
 
 NO_HOOK: Final = "its hook was removed"
 DISABLED: Final = "its hook is disabled; enable it, and replay"
-NO_TOKEN: Final = "its hook has no token to call the platform with; give it one, and replay"  # noqa: S105 - words
+NO_TOKEN: Final = "its hook has no token to call the platform with; give it one by `hooks rotate`, and replay"  # noqa: S105 - words
 NO_REQUEST: Final = "its request was deleted"
 NO_PLACE: Final = "its session came through no hook, or through another one"
 
@@ -33,17 +34,8 @@ NO_PLACE: Final = "its session came through no hook, or through another one"
 class OpensHooks(Protocol):
     """What opens hooks."""
 
-    async def opened(self, tenant: str, hook_id: str) -> OpenHook | None:
-        """Return a tenant's hook with its secrets, as it is now; None where it is gone.
-
-        Raises:
-            HookDisabled, CannotUnseal, NoSecretKey
-
-        """
-
-
-class HookDisabled(Exception):
-    """The hook is kept, and does nothing."""
+    async def now(self, tenant: str, hook_id: str) -> Found | None:
+        """See `shared.hooks.hooks.Hooks.now`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +76,14 @@ class PlatformReplies:
 
     async def _hook(self, work: Work) -> OpenHook | Ended:
         try:
-            hook = await self.hooks.opened(work.ref.tenant, work.delivery.hook_id or "")
-        except HookDisabled:
-            return Ended("withheld", DISABLED)
+            found = await self.hooks.now(work.ref.tenant, work.delivery.hook_id or "")
         except (CannotUnseal, NoSecretKey) as error:
             return Ended("dead", str(error))
-        if hook is None:
+        if found is None:
             return Ended("dead", NO_HOOK)
+        if found.disabled:
+            return Ended("withheld", DISABLED)
+        hook = found.hook
         return hook if hook.secret(TOKEN) or hook.platform == "generic" else Ended("dead", NO_TOKEN)
 
 

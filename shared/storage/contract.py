@@ -263,6 +263,9 @@ class Batches(Protocol):
     def unsummarised(self, idle_since: datetime) -> AsyncIterator[str]:
         """Yield sessions whose last message is no newer, and that hold messages no summary covers, in any order."""
 
+    def unread(self, idle_since: datetime) -> AsyncIterator[str]:
+        """Yield sessions whose last message is no newer, and that hold messages nobody has read for memory entries."""
+
 
 class Customers(Protocol):
     """All that is kept of a customer, as one."""
@@ -273,7 +276,27 @@ class Customers(Protocol):
         Once it has returned, nothing of theirs can be read, and nothing in flight can be written: open requests fail as
         deleted, claims are gone, jobs are stale. While anything is left, the id takes nothing new (`CustomerErasing`);
         asking again goes on with it, and so does the sweep. Afterwards the id may be used anew. One of whom nothing is
-        known is erased already.
+        known is erased already. Who was merged into them is erased with them.
+
+        Raises CustomerMerged.
+        """
+
+    async def merge_customer(self, source: str, into: str) -> int:
+        """Merge a customer into another, as far as one call goes; return how many sessions are left to move, at least.
+
+        At the end 0 is returned, and not before all else has moved too.
+
+        All that is kept of them becomes the other's: sessions, under the ids they have, with their open requests and
+        jobs; entries, of which the newer at its source stands and the earlier values of both are kept; digests, index.
+        A conversation that the other has open under the same id stays where it is. From the first call on `source`
+        stands for `into`, whatever is asked of it. While anything is left, asking again goes on, and so does the sweep.
+        One that is merged already is merged.
+
+        Raises:
+            MergeRefused, UnknownCustomer, CustomerErasing
+            CustomerMerged: into somebody else.
+            MergeBusy: another merge of either is under way.
+
         """
 
 
@@ -351,6 +374,9 @@ class Store(DueDeliveries, DeploymentIndex, AllHooks, Protocol):
 
     async def running_parts(self) -> list[RunningPart]:
         """Return the parts of batches that have not ended."""
+
+    def cold_sessions(self) -> AsyncIterator[SessionRef]:
+        """Yield the sessions whose reading was left to a batch, in any order; one may be gone, or read since."""
 
     async def now(self) -> datetime:
         """Return the time by the store's clock."""

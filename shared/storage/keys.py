@@ -27,6 +27,7 @@ RUNNING = "cm:batches:running"
 TENANTS = "cm:tenants"
 WORKERS = "cm:workers"
 FLIGHTS = "cm:summaries:flights"
+COLD = "cm:memory:cold"
 FINISHED_CHANNEL = "cm:finished"
 LISTEN_CHANNEL = "cm:listen"
 
@@ -49,6 +50,11 @@ def wake_key(bucket: str) -> str:
 def erasing_key(bucket: str) -> str:
     """Return the key of the bucket's customers that are being erased."""
     return f"cm:{{{bucket}}}:erasing"
+
+
+def merging_key(bucket: str) -> str:
+    """Return the key of the merges into the bucket's customers that are under way."""
+    return f"cm:{{{bucket}}}:merging"
 
 
 def agent_key(tenant: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from shared.clock import from_ms, to_ms
-from shared.storage.types import KeptDigest
+from shared.storage.types import Cold, KeptDigest
 
 Fields = dict[str, str]
 
@@ -88,6 +88,9 @@ def plain(record: Mapping[str, Any], *leave_out: str) -> Fields:
 def plain_head(record: Mapping[str, Any], *leave_out: str) -> Fields:
     """Return a session's fields, those of its summary among them, as every store would tell them."""
     fields = plain(record, *leave_out, *_OF_JOB)
+    cold = Cold.parse(fields.pop("mem_cold", ""))
+    if cold is not None:  # a batch is not moved: the other store has these messages read, or left, anew
+        fields["mem_read"] = str(cold.after)
     return {name: value for name, value in fields.items() if value != "0" or name not in _NONE_IS_ZERO}
 
 

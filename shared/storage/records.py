@@ -274,6 +274,7 @@ def row(raw: str, bucket: str) -> OutboxRow:
         request_id=kept.get("request"),
         metadata=json.loads(kept.get("metadata") or "{}"),
         callback=kept.get("callback"),
+        merged=kept.get("merged"),
         after=kept.get("after"),
     )
 

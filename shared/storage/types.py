@@ -257,6 +257,8 @@ class OutboxRow:
     metadata: Metadata = field(default_factory=dict)
     callback: str | None = None
     """Where it is posted besides; see `NewRequest.callback`."""
+    merged: str | None = None
+    """Who was merged into the customer, where that is what happened; no session belongs to it."""
     after: str | None = None
     """Where that is a hook: the request of the same session whose result goes there before, if there was one."""
 
@@ -317,6 +319,33 @@ SummaryReason = Literal["asked", "ended", "threshold", "idle", "memory", "forced
 
 
 @dataclass(frozen=True, slots=True)
+class Cold:
+    """Messages whose reading for memory entries was left to a batch: those after `after`, through `through`.
+
+    `batch`: which batch has them; "" for none yet.
+    """
+
+    after: int
+    through: int
+    batch: str = ""
+
+    def __str__(self) -> str:
+        """Return it as kept; empty where there is none."""
+        return f"{self.after} {self.through} {self.batch}" if self.through > self.after else ""
+
+    @classmethod
+    def parse(cls, kept: str) -> Cold | None:
+        """Return what was kept; None for none."""
+        if not kept:
+            return None
+        after, through, batch = kept.split(" ")
+        return cls(int(after), int(through), batch)
+
+
+NOT_COLD: Final = Cold(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class SummaryClaim:
     """A session's summary job, held under a fencing token of its own.
 
@@ -342,6 +371,8 @@ class SummaryClaim:
     read: int = 0
     unread: int = 0
     """Raw tokens that were not."""
+    cold: Cold | None = None
+    """What was left to a batch: it counts as read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +395,8 @@ class SummaryOutcome:
     read_tokens: int = 0
     remembered: bool = False
     """Whether memory entries were written or resolved: then that is announced."""
+    cold: Cold | None = None
+    """What is left to a batch from now on: NOT_COLD for nothing more, None: as before."""
 
 
 @dataclass(frozen=True, slots=True)

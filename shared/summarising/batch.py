@@ -1,8 +1,8 @@
-"""What is kept of a batch of summaries, and how it is told.
+"""What is kept of a batch of sessions, and how it is told.
 
 Part 0 says what was asked for; the others hold up to PART_SESSIONS sessions each, and are gone on with one by one. A
 session is told apart by its summary's version: whatever is cut off and done again, a session that has a newer summary
-than the one it was submitted with is done.
+than the one it was submitted with is done. One that is read for memory entries is told apart by what is left to read.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from shared.summaries.kept import cost_of
 
 PART_SESSIONS: Final = 500
 
-# waiting: to be submitted. submitted: Claude has it. done: summarised. nothing: there was nothing to summarise.
-# canceled, failed: it was not summarised, and why. gone: the session was deleted meanwhile.
+# waiting: to be submitted. submitted: Claude has it. done: summarised, or read. nothing: there was nothing to do.
+# canceled, failed: it was not done, and why. gone: the session was deleted meanwhile.
 ItemState = Literal["waiting", "submitted", "done", "nothing", "canceled", "failed", "gone"]
 PartState = Literal["waiting", "submitting", "submitted", "ended"]
+# What a batch makes of its sessions: summaries, or memory entries.
+BatchKind = Literal["summary", "memory"]
 BatchStatus = Literal["collecting", "running", "canceling", "ended"]
 UNUSED: Final = TokenUsage(input=0, output=0, total=0)
 
@@ -40,17 +42,22 @@ class BatchHead(Model):
     created_at: datetime
     selection: BatchSelection
     model: str
+    kind: BatchKind = "summary"
     collected: bool = False
     canceled: bool = False
 
 
 class BatchItem(Model):
-    """One session. `version`: of its summary when it was submitted; `upto`: the last seq that went along."""
+    """One session. `version`: of its summary when it was submitted; `upto`: the last seq that went along.
+
+    `after`: the last seq that was read before, where it is read for memory entries.
+    """
 
     session_id: str
     state: ItemState = "waiting"
     version: int = 0
     upto: int = 0
+    after: int = 0
     tries: int = 0
     cause: str | None = None
 
@@ -74,6 +81,7 @@ class BatchView(Model):
     """A batch as callers see it."""
 
     batch_id: str
+    kind: BatchKind
     status: BatchStatus
     created_at: datetime
     selection: BatchSelection
@@ -108,6 +116,7 @@ def view_of(batch_id: str, kept: Sequence[KeptPart]) -> BatchView:
         batched, direct = added(batched, part.batched), added(direct, part.direct)
     return BatchView(
         batch_id=batch_id,
+        kind=head.kind,
         status=status,
         created_at=head.created_at,
         selection=head.selection,

@@ -1,4 +1,4 @@
-"""Going on with batches of summaries, a step at a time, whoever was cut off before.
+"""Going on with batches of sessions, a step at a time, whoever was cut off before.
 
 A part is held by a lease inside its record: whoever changes the record's version may go on. It is written before
 Claude is handed anything, so that after a crash the next one looks for what was handed in, instead of paying twice.
@@ -17,15 +17,28 @@ from shared.conversation.announce import Announcer
 from shared.errors import ClaudeError, ClaudeFailed, ClaudeLater
 from shared.prompt import Batch, BatchClient, BatchRequest, BatchResult
 from shared.storage.contract import Store, TenantStore
+from shared.storage.tenant_index import Purpose
 from shared.storage.types import KeptPart, RunningPart
-from shared.summarising.batch import PART_SESSIONS, BatchHead, BatchItem, BatchPart, ItemState, PartState, head_of
+from shared.summarising.batch import (
+    PART_SESSIONS,
+    BatchHead,
+    BatchItem,
+    BatchKind,
+    BatchPart,
+    ItemState,
+    PartState,
+    head_of,
+)
 from shared.summarising.job import count
+from shared.summarising.memory_single import MemoryShare, MemorySingle
 from shared.summarising.part_desk import Overtaken, PartDesk
 from shared.summarising.selecting import selected
 from shared.summarising.single import ROUNDS, Ended, Single, custom_id
 
 SAVE_EVERY: Final = 25
 MOST_BYTES: Final = 100_000_000
+# What is asked for beside a batch is for the same purpose as its sessions are.
+DIRECTLY: Final[dict[BatchKind, Purpose]] = {"summary": "summary", "memory": "extraction"}
 CLOCKS_DIFFER: Final = timedelta(minutes=2)
 
 log = structlog.get_logger()
@@ -39,6 +52,7 @@ class BatchParts:
     batches: BatchClient
     announcer: Announcer
     single: Single
+    memory: MemorySingle
 
 
 class BatchRunner:
@@ -88,7 +102,7 @@ class BatchRunner:
         }
         number, held = max(kept) + 1, list[str]()
         if not head.canceled:
-            async for session_id in selected(own, head.selection):
+            async for session_id in selected(own, head):
                 if session_id in known:
                     continue
                 known.add(session_id)
@@ -115,22 +129,27 @@ class BatchRunner:
         if head.canceled and desk.part.state == "waiting":
             await desk.end_as("canceled")
         if desk.part.state == "waiting":
-            await self._submit(own, desk)
+            await self._submit(own, desk, self._of(desk, head))
         if desk.part.state == "submitted":
             await self._look(own, desk, head)
 
-    async def _submit(self, own: TenantStore, desk: PartDesk) -> None:
+    def _of(self, desk: PartDesk, head: BatchHead) -> Single | MemoryShare:
+        """Return what prepares and finishes the sessions of a part."""
+        return self._parts.memory.of(desk.batch_id) if head.kind == "memory" else self._parts.single
+
+    async def _submit(self, own: TenantStore, desk: PartDesk, single: Single | MemoryShare) -> None:
         requests, items, room = list[BatchRequest](), list[BatchItem](), MOST_BYTES
         for item in desk.part.items:
             changed, request = item, None
             if item.state == "waiting" and room > 0:
-                changed, request = await self._parts.single.prepare(own, item)
+                changed, request = await single.prepare(own, item)
             if request is not None:
                 requests.append(request)
                 room -= len(str(request.prompt.messages))
             items.append(changed)
         if not requests:
-            await desk.save(items=tuple(items), state="ended")
+            waits = any(item.state == "waiting" for item in items)  # another job is at it
+            await desk.save(items=tuple(items), state="waiting" if waits else "ended")
             return
         await desk.save(items=tuple(items), state="submitting", submitted_at=await self._parts.store.now())
         try:
@@ -174,13 +193,14 @@ class BatchRunner:
             batch = await self._parts.batches.cancel(claude_id)
         if not batch.ended:
             return
+        single = self._of(desk, head)
         at = {item.session_id: index for index, item in enumerate(desk.part.items)}
         unsaved, busy = 0, set[int]()
         async for result in self._parts.batches.results(claude_id):
             index = at.get(result.custom_id.partition("-")[0])
             if index is None or desk.part.items[index].state != "submitted":
                 continue
-            await self._take(own, desk, index, result, head.model)
+            await self._take(own, desk, single, index, result, head)
             if desk.part.items[index].state == "submitted":
                 busy.add(index)
             unsaved += 1
@@ -194,7 +214,15 @@ class BatchRunner:
         state: PartState = "waiting" if any(item.state == "waiting" for item in left) else "ended"
         await desk.save(items=left, state=state, claude_id=None)
 
-    async def _take(self, own: TenantStore, desk: PartDesk, index: int, result: BatchResult, model: str) -> None:
+    async def _take(
+        self,
+        own: TenantStore,
+        desk: PartDesk,
+        single: Single | MemoryShare,
+        index: int,
+        result: BatchResult,
+        head: BatchHead,
+    ) -> None:
         """Take in one session's result: stored, tried again in another batch, or singly, or given up."""
         item, failure = desk.part.items[index], result.failure
         if isinstance(failure, ClaudeLater) and failure.cause in {"expired", "canceled"}:
@@ -206,22 +234,22 @@ class BatchRunner:
         answer = result.reply or failure
         if answer is None:
             return
-        done = await self._parts.single.finish(own, item, answer)
+        done = await single.finish(own, item, answer)
         if done.item.state == "submitted":
             return
         await count(own, f"batch.{done.item.state}")
-        self._note_use(own.tenant, result.custom_id, (model, done))
+        self._note_use(own.tenant, f"{desk.batch_id}.{result.custom_id}", head, done)
         desk.put(index, done.item)
         desk.spend(done.batched, done.direct)
         await self._parts.announcer.announce(done.rows)
 
-    def _note_use(self, tenant: str, custom_id: str, used: tuple[str, Ended]) -> None:
+    def _note_use(self, tenant: str, name: str, head: BatchHead, done: Ended) -> None:
         """Note what a session took in the batch, and beside it; read again after a crash, it is counted once."""
-        noter, (model, done) = self._parts.announcer.noter, used
+        noter = self._parts.announcer.noter
         if noter is not None:
-            now = self._parts.single.clock()
-            noter.job(tenant, f"{custom_id}.batch", ("batch", model), done.batched, now)
-            noter.job(tenant, f"{custom_id}.direct", ("summary", model), done.direct, now)
+            now, purpose = self._parts.single.clock(), DIRECTLY[head.kind]
+            noter.job(tenant, f"{name}.batch", ("batch", head.model), done.batched, now)
+            noter.job(tenant, f"{name}.direct", (purpose, head.model), done.direct, now)
 
 
 async def _keep(own: TenantStore, batch_id: str, number: int, session_ids: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ that goes on meanwhile is not in its way: turns and summaries share no lease.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, get_args
 
@@ -20,6 +20,7 @@ from shared.errors import ClaudeLater, StoreError, StoreUnavailable, UnknownSess
 from shared.ids import Ids, SessionRef
 from shared.models import Message, TokenUsage
 from shared.prompt import ClaudeClient, Reply
+from shared.remembering.cold import is_cold, left_to_a_batch
 from shared.remembering.extraction import Extractor, Read, ReadingLost
 from shared.remembering.indexing import index_session
 from shared.remembering.reading import PAGE, covered, tokens_in, unread
@@ -77,8 +78,7 @@ class SummaryJobs:
 
     def __init__(self, parts: SummaryParts) -> None:
         self._parts = parts
-        model = parts.settings.extraction_model or parts.settings.summary_model
-        self._extractor = Extractor(parts.claude, parts.counter, model)
+        self._extractor = Extractor(parts.claude, parts.counter, parts.settings.model_that_extracts)
 
     async def run(self, ref: SessionRef) -> str:
         """Make the session's summary or digest if it is due; return what became of it, in a word.
@@ -116,29 +116,31 @@ class SummaryJobs:
             raise SummaryLost
         read = await self._read(own, claim)
         if claim.reason == "memory":
-            word, outcome = read.later.cause if read.later else "read", SummaryOutcome()
+            word, outcome = read.later.cause if read.later else "left" if read.cold else "read", SummaryOutcome()
         else:
             word, outcome = await self._work(own, claim)
-        told = replace(outcome, read=read.through, read_tokens=read.tokens, remembered=read.remembered)
+        told = replace(outcome, read=read.through, read_tokens=read.tokens, remembered=read.remembered, cold=read.cold)
         if read.later is not None:
             wait = again_ms(claim.tries, getattr(read.later, "after", None))
             told = replace(told, again_in_ms=max(wait, told.again_in_ms or 0))
         return word, told
 
     async def _read(self, own: TenantStore, claim: SummaryClaim) -> Read:
-        """Read the session for memory entries, unless that is switched off: then it counts as read."""
-        kept = await own.instructions()
-        wanted = kept.extraction if kept and kept.extraction is not None else self._parts.settings.extraction
-        if not wanted:
-            return Read(claim.session.message_count, claim.unread)
+        """Read the session for memory entries, unless that is switched off, or left to a batch: it counts as read."""
+        whole = Read(claim.session.message_count, claim.unread)
+        if not await wants_extraction(own, self._parts.settings):
+            return whole
+        if claim.read < whole.through and is_cold(claim, self._parts.settings.extraction_cold_hours):
+            cold = left_to_a_batch(claim)
+            if cold is not None:
+                await count(own, "extraction.left")
+                return replace(whole, cold=cold)
         try:
             read = await self._extractor.read(own, claim)
         except ReadingLost as error:
             raise SummaryLost from error
         self._note_use(claim, "extraction", self._extractor.model, usage_of(read))
-        for family, counts in (("extraction", read.counts), ("extraction_tokens", read.spent)):
-            for word, number in counts.items():
-                await count(own, f"{family}.{word}", number)
+        await count_reading(own, read.counts, read.spent)
         return read
 
     async def _work(self, own: TenantStore, claim: SummaryClaim) -> tuple[str, SummaryOutcome]:
@@ -215,6 +217,20 @@ class SummaryJobs:
                 if asyncio.get_running_loop().time() > until:
                     raise
                 await asyncio.sleep(1)
+
+
+async def wants_extraction(own: TenantStore, settings: Settings) -> bool:
+    """Return whether a tenant's sessions are read for memory entries. Raises StoreError."""
+    kept = await own.instructions()
+    return kept.extraction if kept and kept.extraction is not None else settings.extraction
+
+
+async def count_reading(own: TenantStore, counts: Mapping[str, int], spent: Mapping[str, int]) -> None:
+    """Count what came of reading for memory entries, and the tokens it took."""
+    for family, numbers in (("extraction", counts), ("extraction_tokens", spent)):
+        for word, number in numbers.items():
+            if number:
+                await count(own, f"{family}.{word}", number)
 
 
 async def count(own: TenantStore, name: str, number: int = 1) -> None:

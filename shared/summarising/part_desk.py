@@ -32,6 +32,11 @@ class PartDesk:
         self._writing = asyncio.Lock()
         self.part = BatchPart.model_validate_json(kept.value)
 
+    @property
+    def batch_id(self) -> str:
+        """Whose part it is."""
+        return self._batch_id
+
     def held(self) -> AbstractAsyncContextManager[None]:
         """Hold the part while the block runs, however long one step of it takes.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from shared.storage.contract import TenantStore
-from shared.summarising.batch import BatchSelection
+from shared.summarising.batch import BatchHead
 
 PAGE = 200
 
 
-async def selected(own: TenantStore, wanted: BatchSelection) -> AsyncIterator[str]:
+async def selected(own: TenantStore, head: BatchHead) -> AsyncIterator[str]:
     """Yield the sessions that were asked for; one may come twice."""
+    wanted = head.selection
     if wanted.customer_id is not None:
         cursor = None
         while True:
@@ -22,7 +23,8 @@ async def selected(own: TenantStore, wanted: BatchSelection) -> AsyncIterator[st
             if cursor is None:
                 return
     if wanted.idle_since is not None:
-        async for session_id in own.unsummarised(wanted.idle_since):
+        looked_for = own.unread if head.kind == "memory" else own.unsummarised
+        async for session_id in looked_for(wanted.idle_since):
             yield session_id
     for session_id in wanted.session_ids:
         yield session_id

@@ -71,7 +71,7 @@ class Single:
             return await self._unclaimed(own, item, answer)
         if claim.version != item.version:  # by an earlier try of this, or by somebody else
             await own.end_summary(claim, SummaryOutcome(left=True))
-            return Ended(item.model_copy(update=_overtaken(claim, item)), batched=_usage(answer))
+            return Ended(item.model_copy(update=_overtaken(claim, item)), batched=used_by(answer))
         previous = previous_of(claim.summary)
         messages = await unread(own, item.session_id, previous.through, item.upto, CHUNK, self._measure)
         work: Work | Made | NotMade = await asyncio.to_thread(begin, previous, messages, self._rules, self._measure)
@@ -86,7 +86,7 @@ class Single:
         done = await own.end_summary(claim, outcome)
         if done.verdict != "committed":
             changes = {"state": "gone" if done.verdict == "gone" else "failed", "cause": done.verdict}
-        batched = _usage(answer)
+        batched = used_by(answer)
         return Ended(item.model_copy(update=changes), done.rows, batched, less(work.tally.usage, batched))
 
     def _outcome(self, made: Made | NotMade, tokens: int) -> tuple[SummaryOutcome, dict[str, str]]:
@@ -99,7 +99,7 @@ class Single:
         try:
             await own.session(item.session_id)
         except UnknownSession:
-            return Ended(item.model_copy(update={"state": "gone"}), batched=_usage(answer))
+            return Ended(item.model_copy(update={"state": "gone"}), batched=used_by(answer))
         return Ended(item)
 
 
@@ -120,5 +120,6 @@ def _through(made: Made | NotMade) -> int:
     return made.summary.through if isinstance(made, Made) else 0
 
 
-def _usage(answer: Reply | ClaudeError) -> TokenUsage:
+def used_by(answer: Reply | ClaudeError) -> TokenUsage:
+    """Return what an answer took."""
     return answer.usage if isinstance(answer, Reply) else UNUSED

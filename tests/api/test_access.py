@@ -16,7 +16,7 @@ import pytest
 
 from api.app import create_flask
 from api.services import ApiServices
-from tests.api.caller import Caller, make_key, make_key_record, revoke_key
+from tests.api.caller import Caller, as_object, make_key, make_key_record, revoke_key
 from tests.api.problem import assert_problem
 from tests.api.stored import everything_stored
 from tests.support.stack import Stack
@@ -65,6 +65,13 @@ DOORS = {
     ("GET", "/api/deliveries/<delivery_id>"): Door(404),
     ("POST", "/api/deliveries/<delivery_id>/replay"): Door(404),
     ("POST", "/api/deliveries/replay"): Door(202, {"since": "2026-01-01T00:00:00Z"}),
+    ("GET", "/api/hooks"): Door(200),
+    ("POST", "/api/hooks"): Door(201, {"platform": "freshdesk", "settings": {"domain": "mine"}}),
+    ("GET", "/api/hooks/<hook_id>"): Door(404),
+    ("PATCH", "/api/hooks/<hook_id>"): Door(404, {"name": "Mine now", "disabled": True}),
+    ("DELETE", "/api/hooks/<hook_id>"): Door(404),
+    ("POST", "/api/hooks/<hook_id>/secrets"): Door(404, {"name": "shared"}),
+    ("POST", "/api/hooks/<hook_id>/test"): Door(404, {"body": "{}"}),
     ("GET", "/api/sessions"): Door(200, params=OF_CUSTOMER),
     ("POST", "/api/sessions"): Door(201, OF_CUSTOMER),
     ("GET", "/api/sessions/<session_id>"): Door(404),
@@ -88,12 +95,14 @@ DOORS = {
     ("DELETE", "/api/memory"): Door(404, params={**OF_CUSTOMER, "key": "delivery"}),
     ("GET", "/api/customers/<anything:customer_id>/export"): Door(200),
     ("DELETE", "/api/customers/<anything:customer_id>"): Door(204),
+    ("POST", "/api/customers/<anything:customer_id>/merge"): Door(404, {"from": "nobody"}),
     ("GET", "/api/agent"): Door(200),
     ("GET", "/metrics"): Door(200),
     ("PUT", "/api/agent"): Door(200, {"instructions": "Tell me everything."}),
 }
 
 PUBLIC = {
+    ("POST", "/webhooks/<platform>/<hook_id>"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/openapi.json"),
@@ -117,22 +126,25 @@ class House:
     owner: Caller
     session_id: str
     request_id: str
+    hook_id: str
 
     def try_door(
         self, client: httpx2.Client, door: tuple[str, str], headers: Mapping[str, str], method: str | None = None
     ) -> httpx2.Response:
         """Knock at a door of this house."""
         known, (verb, rule) = DOORS[door], door
-        sent = None if known.json is None else {name: self._fill(value) for name, value in known.json.items()}
+        told = (known.json or {}).items()
+        filled = {name: self._fill(value) if isinstance(value, str) else value for name, value in told}
+        sent = filled if known.json is not None else None
         asked: dict[str, Any] = {"params": dict(known.params), "json": sent, "headers": headers}
         if not known.endless:
             return client.request(method or verb, self._fill(rule), **asked)
         with client.stream(method or verb, self._fill(rule), **asked) as response:
-            told, parts = "", response.iter_text()
-            while response.status_code == 200 and "data:" not in told:
-                told += next(parts)
-            told += "" if told else "".join(parts)
-            return httpx2.Response(response.status_code, headers=response.headers, text=told)
+            heard, parts = "", response.iter_text()
+            while response.status_code == 200 and "data:" not in heard:
+                heard += next(parts)
+            heard += "" if heard else "".join(parts)
+            return httpx2.Response(response.status_code, headers=response.headers, text=heard)
 
     def contents(self) -> list[Any]:
         """Return all that is in the house, as its owner reads it."""
@@ -144,11 +156,13 @@ class House:
             get(f"/api/chat/{self.request_id}").json(),
             get("/api/memory", params=OF_CUSTOMER).json(),
             get("/api/agent").json(),
+            get(f"/api/hooks/{self.hook_id}").json(),
         ]
 
     def _fill(self, text: str) -> str:
         known = {"<session_id>": self.session_id, "<request_id>": self.request_id, "<seq>": "1"}
         known |= {"<delivery_id>": f"evt_{self.request_id}", "<anything:customer_id>": CUSTOMER}
+        known |= {"<hook_id>": self.hook_id, "<platform>": "freshdesk"}
         for name, value in known.items():
             text = text.replace(name, value)
         return text
@@ -162,7 +176,9 @@ def house(stack: Stack) -> Iterator[House]:
         owner.http.post("/api/callbacks/secret", json={})
         named = {"metadata": {"note": CANARY}, "callbackUrl": f"http://127.0.0.1:9/{CANARY}"}
         result = owner.ask(f"{CANARY}!", customerId=CUSTOMER, **named)
-        yield House(owner, result["sessionId"], result["requestId"])
+        hook = {"platform": "freshdesk", "name": CANARY, "settings": {"domain": "house"}}
+        made = as_object(owner.http.post("/api/hooks", json=hook))
+        yield House(owner, result["sessionId"], result["requestId"], str(made["id"]))
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +245,7 @@ def test_a_tenant_cannot_call_itself_another(door: tuple[str, str], house: House
     assert CANARY not in response.text
 
 
-@pytest.mark.parametrize("path", sorted(path for _, path in PUBLIC))
+@pytest.mark.parametrize("path", sorted(path for _, path in PUBLIC if "<platform>" not in path))
 def test_what_is_public_says_nothing_of_anyone(path: str, house: House, stack: Stack) -> None:
     known = path.replace("/static/<name>", "/static/chat.js")
     known = known.replace("<name>", "start.js").replace("<slug>", "session-closed")
@@ -237,6 +253,13 @@ def test_what_is_public_says_nothing_of_anyone(path: str, house: House, stack: S
         response = anybody.get(known)
     assert response.status_code == 200
     assert CANARY not in response.text
+
+
+def test_where_platforms_post_a_key_opens_nothing_and_a_proof_is_asked_of_everybody(house: House) -> None:
+    for path in (f"/webhooks/freshdesk/{house.hook_id}", "/webhooks/freshdesk/hook_0"):
+        response = house.owner.http.post(path, json={})
+        assert response.status_code in {401, 404}
+        assert CANARY not in response.text
 
 
 def test_a_key_may_come_in_either_header(house: House, stack: Stack) -> None:

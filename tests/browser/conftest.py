@@ -7,12 +7,15 @@ Where there is no Chromium, these tests are skipped, and fail where CI is set. O
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
+from shared.storage.access import KeyRole
 from tests.api.caller import Caller, make_key
 from tests.support.stack import Stack
 from tests.support.valkey import Valkey
@@ -56,6 +59,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[S
         ANTHROPIC_API_KEY="",
         HOST="",
         LEASE_SECONDS="6",
+        SECRET_KEY=secrets.token_hex(32),
+        CALLBACK_ALLOW_HTTP="true",
+        CALLBACK_ALLOWED_CIDRS="127.0.0.1/32",
+        CALLBACK_TIMEOUT_SECONDS="3",
     )
     try:
         stack.start_all()
@@ -73,23 +80,43 @@ def caller(stack: Stack) -> Iterator[Caller]:
 
 
 @pytest.fixture
+def tenant(stack: Stack) -> Iterator[Caller]:
+    """A tenant nobody has met: the console shows all of one."""
+    name = f"desk-{secrets.token_hex(4)}"
+    with Caller(stack, name, key_beside(stack, name)) as caller:
+        yield caller
+
+
+def key_beside(stack: Stack, tenant: str, role: KeyRole = "tenant") -> str:
+    """Make an API key on a thread of its own: on this one Playwright's event loop runs."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(make_key, stack, tenant, role).result()
+
+
+@pytest.fixture
 def open_page(browser: Browser, stack: Stack, caller: Caller) -> Iterator[OpenPage]:
-    """Opens the chat page in a browser of its own, signed in. No request may leave this host, no script may fail."""
+    """Opens a page in a browser of its own, signed in. No request may leave this host, no script may fail."""
     contexts, strangers, faults = [], list[str](), list[str]()
 
     def note(request: Request) -> None:
         if not request.url.startswith((stack.url, "data:")):
             strangers.append(request.url)
 
-    def opened(*, scheme: str = "light", width: int = 1280, height: int = 800, key: str | None = None) -> Page:
-        context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})  # type: ignore[arg-type]  # a word
+    def opened(
+        path: str = "/", *, key: str = caller.key, scheme: str = "light", width: int = 1280, height: int = 800
+    ) -> Page:
+        context = browser.new_context(
+            base_url=stack.url,
+            color_scheme=scheme,  # type: ignore[arg-type]  # a word
+            viewport={"width": width, "height": height},
+        )
         contexts.append(context)
         page = context.new_page()
         page.on("request", note)
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(stack.url)
-        if key is None:
-            page.fill("#key", caller.key)
+        page.goto(path)
+        if key:
+            page.fill("#key", key)
             page.press("#key", "Enter")
             page.wait_for_selector("#sign-in", state="hidden")
         return page

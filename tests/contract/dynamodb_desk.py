@@ -16,7 +16,7 @@ from shared.storage.dynamodb.client import Client
 from shared.storage.dynamodb.schema import session_key
 from shared.storage.dynamodb.store import DynamoStore
 from shared.storage.types import Limits
-from tests.contract.store import LIMITS, Desk, StoreClock
+from tests.contract.store import LIMITS, Cut, Desk, StoreClock
 from tests.contract.strict import Sizes, hold
 
 WRITES: Final = {"transact_write_items", "put_item", "update_item", "delete_item", "batch_write_item"}
@@ -26,6 +26,7 @@ class InsideDynamoDB(Client):
     """Implements `tests.contract.store.Inside`; it is the client itself, so that it can lose an answer."""
 
     _loses = False
+    _left: int | None = None
 
     @cached_property
     def _sizes(self) -> Sizes:
@@ -68,8 +69,16 @@ class InsideDynamoDB(Client):
         del operation
         self._loses = True
 
+    def cut_after(self, commands: int | None) -> None:
+        """See `Inside.cut_after`."""
+        self._left = commands
+
     async def _once(self, operation: str, arguments: Mapping[str, Any]) -> Any:
         hold(operation, arguments)
+        if self._left is not None:
+            if self._left == 0:
+                raise Cut
+            self._left -= 1
         answer = await super()._once(operation, arguments)
         self._sizes.take(operation, arguments)
         if self._loses and operation in WRITES:

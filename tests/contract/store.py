@@ -45,6 +45,10 @@ def limits_of(request: pytest.FixtureRequest) -> Limits:
     return found
 
 
+class Cut(Exception):
+    """The process died here."""
+
+
 class Inside(Protocol):
     """What a test sees of a store from behind, and the faults it can cause there."""
 
@@ -65,6 +69,9 @@ class Inside(Protocol):
 
     def lose_the_next_answer(self, operation: str) -> None:
         """Let the operation's next write happen, and its answer be lost on the way."""
+
+    def cut_after(self, commands: int | None) -> None:
+        """Let whoever asks die after so many more commands to the store (`Cut`); None: nobody any more."""
 
 
 class StoreClock:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.contract.batches import BatchContract
 from tests.contract.bursts import BurstContract
+from tests.contract.cold import ColdContract
 from tests.contract.context import ContextContract
 from tests.contract.deliveries import DeliveryContract
 from tests.contract.dynamodb_desk import make_desk
@@ -17,6 +18,7 @@ from tests.contract.erasure import ErasureContract
 from tests.contract.handling import HandlingContract
 from tests.contract.hooks import HookContract
 from tests.contract.lost import LostAnswerContract
+from tests.contract.merging import MergingContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
 from tests.contract.redaction import RedactionContract
@@ -79,12 +81,22 @@ class TestBatches(BatchContract):
     """Batches of summaries."""
 
 
+class TestCold(ColdContract):
+    """What is left to batches."""
+
+
 class TestEntryRaces(EntryRaceContract):
     """Many writers of one memory entry."""
 
 
 class TestErasure(ErasureContract):
     """Customers who are erased."""
+
+
+class TestMerging(MergingContract):
+    """Customers who turn out to be others."""
+
+    cut_every = 7  # moto is slow
 
 
 class TestRetention(RetentionContract):

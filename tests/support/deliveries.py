@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.platforms.types import PlatformName
 from tests.support import signers
 from tests.support.signers import Signer
 
@@ -19,7 +20,7 @@ Body = dict[str, Any]
 class Sample:
     """A platform as tests meet it: settings of a hook, its secret, how it signs, and a customer's message."""
 
-    platform: str
+    platform: PlatformName
     settings: Body
     secret_name: str
     secret: str
@@ -182,7 +183,7 @@ def slack(text: str = "Where is my parcel?", number: int = 1, at: datetime = NOW
     }
 
 
-GENERIC = {
+GENERIC: Body = {
     "name": "desk",
     "account": "acme",
     "proof": {

@@ -2,7 +2,7 @@
 
 import { make } from "../dom.js";
 
-const WIDTH = 720, HEIGHT = 180, LEFT = 52, RIGHT = 14, BOTTOM = 22, TOP = 8;
+const WIDEST = 1100, NARROWEST = 260, HEIGHT = 180, LEFT = 52, RIGHT = 22, BOTTOM = 22, TOP = 8, LABEL = 70;
 export const COLOURS = 6;
 
 function svg(tag, attributes, ...children) {
@@ -12,17 +12,18 @@ function svg(tag, attributes, ...children) {
   return element;
 }
 
-// `days`: [{label, values: [number by kind]}], oldest first; `tell` writes an amount.
-export function stacked(title, days, kinds, tell) {
+// `days`: [{label, values: [number by kind]}], oldest first; `tell` writes an amount; `room`: pixels there are for it.
+export function stacked(title, days, kinds, tell, room) {
+  const span = Math.max(NARROWEST, Math.min(WIDEST, room));
   const totals = days.map(({ values }) => values.reduce((sum, value) => sum + value, 0));
   const most = rounded(Math.max(...totals, 0)) || 1;
-  const width = (WIDTH - LEFT - RIGHT) / days.length, scale = (HEIGHT - TOP - BOTTOM) / most;
-  const drawn = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title, class: "chart" });
+  const width = (span - LEFT - RIGHT) / days.length, scale = (HEIGHT - TOP - BOTTOM) / most;
+  const drawn = svg("svg", { viewBox: `0 0 ${span} ${HEIGHT}`, role: "img", "aria-label": title, class: "chart" });
   for (const share of [0, 0.5, 1]) {
     const y = HEIGHT - BOTTOM - share * most * scale;
-    drawn.append(svg("line", { x1: LEFT, x2: WIDTH, y1: y, y2: y, class: "grid" }), svg("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, tell(share * most)));
+    drawn.append(svg("line", { x1: LEFT, x2: span, y1: y, y2: y, class: "grid" }), svg("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, tell(share * most)));
   }
-  const every = Math.ceil(days.length / 8);
+  const every = Math.ceil((days.length * LABEL) / (span - LEFT));
   days.forEach(({ label, values }, index) => {
     const x = LEFT + index * width;
     let y = HEIGHT - BOTTOM;

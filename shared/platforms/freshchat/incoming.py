@@ -121,6 +121,8 @@ class FreshchatIncoming(AsksNothing):
         if delivery.action == "conversation_resolution":
             return [Handling(conversation, None, "over")]
         agent = changed.to_agent_id or changed.conversation.assigned_agent_id
+        if agent in {None, ""} and delivery.action == "conversation_assignment":
+            return [Ignored("assigned to no agent")]  # as after a hand-off to a group
         return [Handling(conversation, None, "agent" if agent in {None, "", settings.agent_id} else "human")]
 
 

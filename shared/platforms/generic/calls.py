@@ -1,8 +1,8 @@
 """How a generic hook calls its platform: an address, headers and JSON, with places for what is to be said.
 
-`{conversation}`, `{text}` and `{mark}` are put in as they are, within the strings of the body; in an address they are
-percent-encoded. `{token}` and `{basic}` (the token in base64, for `Basic {basic}`) are put into headers only: what
-stands in addresses is written into logs.
+`{conversation}`, `{text}`, `{html}` (the text as HTML) and `{mark}` are put in as they are, within the strings of the
+body; in an address they are percent-encoded. `{token}` and `{basic}` (the token in base64, for `Basic {basic}`) are put
+into headers only: what stands in addresses is written into logs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shared.platforms.generic.proof import HeaderName
 from shared.platforms.outgoing import part
 from shared.platforms.types import Call
 
-SAID: Final = frozenset({"conversation", "text", "mark"})
+SAID: Final = frozenset({"conversation", "text", "html", "mark"})
 SECRETS: Final = frozenset({"token", "basic"})
 DEEPEST: Final = 10
 MOST_STRINGS: Final = 100

@@ -7,7 +7,7 @@ from typing import Any
 from shared.platforms.generic.calls import CallTemplate
 from shared.platforms.generic.paths import find, holds
 from shared.platforms.generic.settings import GenericSettings
-from shared.platforms.outgoing import Plain, says, token_of
+from shared.platforms.outgoing import Plain, as_html, says, token_of
 from shared.platforms.types import Call, OpenHook, Words
 
 
@@ -59,4 +59,5 @@ def _of(hook: OpenHook) -> GenericSettings:
 def _filled(hook: OpenHook, template: CallTemplate | None, conversation: str, text: str, mark: str) -> Call | None:
     if template is None:
         return None
-    return template.filled(token_of(hook), {"conversation": conversation, "text": text, "mark": mark})
+    said = {"conversation": conversation, "text": text, "html": as_html(text), "mark": mark}
+    return template.filled(token_of(hook), said)

@@ -111,6 +111,9 @@ class IntercomIncoming(AsksNothing):
             return _of_message(topic, item, customer, settings)
         if kind == "over":
             return [Handling(item.id, customer, "over")]
+        if item.admin_assignee_id in {None, "0"}:
+            # As after a hand-off, which leaves it to a team, or to whoever sees it.
+            return [Ignored("assigned to no teammate")]
         return [Handling(item.id, customer, "human" if _taken(item, settings) else "agent")]
 
 

@@ -137,11 +137,16 @@ def _of_event(name: str, body: Any, settings: ZendeskSettings) -> Event:
             return Ignored("nothing of whose it is")
         return Handling(changed.detail.id, _customer(changed.detail.requester_id, settings), "over")
     if name == "ticket.agent_assignment_changed":
-        changed = read_as(_TicketChanged, body)
-        taken = changed.event.current not in {None, "0", settings.user_id}
-        customer = _customer(changed.detail.requester_id, settings)
-        return Handling(changed.detail.id, customer, "human" if taken else "agent")
+        return _of_assignment(read_as(_TicketChanged, body), settings)
     return Ignored("another kind of event")
+
+
+def _of_assignment(changed: _TicketChanged, settings: ZendeskSettings) -> Event:
+    if changed.event.current in {None, "", "0"}:
+        return Ignored("assigned to no agent")  # as after a hand-off to a group
+    taken = changed.event.current != settings.user_id
+    customer = _customer(changed.detail.requester_id, settings)
+    return Handling(changed.detail.id, customer, "human" if taken else "agent")
 
 
 def _of_comment(added: _CommentAdded, settings: ZendeskSettings) -> Event:

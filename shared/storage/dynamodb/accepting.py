@@ -11,6 +11,7 @@ from typing import Any, Final
 from shared.errors import (
     ConversationMismatch,
     CustomerErasing,
+    CustomerMerged,
     Refusal,
     SessionBusy,
     SessionClosed,
@@ -18,7 +19,7 @@ from shared.errors import (
     StoreUnavailable,
     UnknownSession,
 )
-from shared.ids import bucket_in, bucket_of
+from shared.ids import bucket_in
 from shared.storage import records
 from shared.storage.dynamodb import bodies
 from shared.storage.dynamodb.actions import ABSENT, Action, Item, check, put
@@ -83,7 +84,7 @@ class DynamoAccept(DynamoParts):
     async def accept(self, request: NewRequest, new_session_id: str) -> str:
         """See `Turns.accept`."""
         if request.session_id is not None:
-            if bucket_in(request.session_id, "ses") != bucket_of(self.tenant, request.customer_id):
+            if bucket_in(request.session_id, "ses") is None:
                 raise UnknownSession
             placed = await self._join(request, request.session_id)
             if placed.refusal is not None:
@@ -283,9 +284,10 @@ class DynamoAccept(DynamoParts):
 
 
 def refuse_erasing(failed: ConditionFailed) -> None:
-    """Raise CustomerErasing where a transaction failed for that."""
-    if any(item is not None and item["sk"] == ERASING for item in failed.items):
-        raise CustomerErasing
+    """Raise CustomerErasing, or CustomerMerged, where a transaction failed for that."""
+    for item in failed.items:
+        if item is not None and item["sk"] == ERASING:
+            raise CustomerMerged(item["into"]) if "into" in item else CustomerErasing
 
 
 class _Unbound(Refusal):

@@ -65,6 +65,18 @@ class DynamoBatches(DynamoParts):
 
     async def unsummarised(self, idle_since: datetime) -> AsyncIterator[str]:
         """See `Batches.unsummarised`. It reads three items of each session: for nightly jobs, not for turns."""
+        async for head, summary in self._idle(idle_since):
+            if head.get("tokens", 0) > summary.get("covered", 0):
+                yield session_in(head["pk"])[1]
+
+    async def unread(self, idle_since: datetime) -> AsyncIterator[str]:
+        """See `Batches.unread`. As above."""
+        async for head, summary in self._idle(idle_since):
+            if summary.get("cold") or head["messages"] > summary.get("read", 0):
+                yield session_in(head["pk"])[1]
+
+    async def _idle(self, idle_since: datetime) -> AsyncIterator[tuple[Item, Item]]:
+        """Yield the heads of sessions whose last message is no newer, with what is kept of their summaries."""
         until = to_ms(idle_since)
         asked = query("tenant", "#tenant_pk = :tenant", tenant=self.tenant)
         async for page in self._client.pages(asked, PAGE):
@@ -74,9 +86,8 @@ class DynamoBatches(DynamoParts):
             for head, inbox, summary in zip(found[::3], found[1::3], found[2::3], strict=True):
                 if head is None or is_gone(inbox, now):
                     continue
-                behind = head.get("tokens", 0) > (summary or {}).get("covered", 0)
-                if behind and 0 < head.get("last", 0) <= until:
-                    yield session_in(head["pk"])[1]
+                if 0 < head.get("last", 0) <= until:
+                    yield head, summary or {}
 
 
 async def running(client: Client) -> list[RunningPart]:

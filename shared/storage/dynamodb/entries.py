@@ -18,7 +18,7 @@ from shared.storage import records
 from shared.storage.dynamodb.actions import ABSENT, Action, Item, check, delete, put, query, update
 from shared.storage.dynamodb.base import DynamoParts
 from shared.storage.dynamodb.client import ConditionFailed
-from shared.storage.dynamodb.schema import Key, customer_key, digest, shard_of
+from shared.storage.dynamodb.schema import FROM, Key, customer_key, digest, shard_of
 
 VERSIONS_KEPT: Final = 20
 TRIES: Final = 8
@@ -76,7 +76,14 @@ class DynamoEntries(DynamoParts):
         return self._dropped(customer_id, entry, item["sk"])
 
     async def _take_back(self, customer_id: str, session_id: str, seq: int | None = None) -> None:
-        """Take back what was extracted from a session, or from one message of it."""
+        """Take back what was extracted from a session, or from one message of it.
+
+        Entries of one who is being merged into the customer are on their way from there to here: so there first.
+        """
+        pk = customer_key(self.tenant, customer_id, "")["pk"]
+        came = await self._client.all(query(None, "#pk = :pk AND begins_with(#sk, :from)", pk=pk, **{"from": FROM}))
+        for other in [item["customer"] for item in came if item["state"] == "moving"]:
+            await self._take_back(other, session_id, seq)
         for _, entry in await self._all_entries(customer_id):
             for _ in range(TRIES):
                 if await self._taken_back(customer_id, entry["key"], session_id, seq):

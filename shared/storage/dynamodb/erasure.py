@@ -11,7 +11,7 @@ import json
 from contextlib import suppress
 from typing import Final
 
-from shared.errors import StoreUnavailable
+from shared.errors import CustomerMerged, StoreUnavailable
 from shared.ids import bucket_of
 from shared.storage import records
 from shared.storage.dynamodb.actions import ABSENT, EXISTS, Action, Item, delete, put, query, update
@@ -42,8 +42,12 @@ class DynamoErasure(DynamoRemoval):
             "due_pk": f"retain/{shard_of(bucket_of(self.tenant, customer_id))}",
             "due_at": await self._client.now() + self._limits.grace_ms,
         }
-        with suppress(ConditionFailed):  # it was begun before
+        try:
             await self._client.write(put(mark, ABSENT))
+        except ConditionFailed as failed:  # it was begun before
+            known = failed.items[0] or {}
+            if "into" in known:
+                raise CustomerMerged(known["into"]) from None
         return await self.go_on_erasing(customer_id)
 
     async def go_on_erasing(self, customer_id: str) -> bool:
@@ -96,9 +100,12 @@ class DynamoErasure(DynamoRemoval):
         await self._client.write(delete(listed_key(self.tenant, customer_id, session_id)))
         return False
 
-    async def _unannounce(self, customer_id: str) -> None:
-        """Let outcomes be announced without their customer, and all else of theirs not at all."""
-        bucket = bucket_of(self.tenant, customer_id)
+    async def _unannounce(self, customer_id: str, called: str | None = None) -> None:
+        """Let outcomes be announced without their customer, and all else of theirs not at all.
+
+        `called`: another id of theirs: what was said in sessions that began under it is announced from its bucket.
+        """
+        bucket = bucket_of(self.tenant, called or customer_id)
         rows = query(None, "#pk = :pk", pk=outbox_key(bucket, "")["pk"])
         async for page in self._client.pages(rows):
             for item in page:

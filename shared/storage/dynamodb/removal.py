@@ -24,6 +24,8 @@ from shared.storage.dynamodb.index_items import IndexItems
 from shared.storage.dynamodb.reading import FIRST_MESSAGE
 from shared.storage.dynamodb.schema import (
     DELIVERY,
+    ERASING,
+    FROM,
     conversation_key,
     customer_key,
     digest_place_sk,
@@ -253,6 +255,8 @@ class Sweep(DynamoRemoval):
             await self._client.write(postponed)
             if not sessions:
                 found = await self._client.all(query(None, "#pk = :pk", pk=item["pk"]))
+                merged = [other["customer"] for other in found if other["sk"].startswith(FROM)]
+                await self._client.delete_many(customer_key(self.tenant, name, ERASING) for name in merged)
                 await self._client.delete_many(other for other in found if other["sk"] != item["sk"])
                 await self._client.write(delete(key, "#due_at = :later", later=later))
         except ConditionFailed:

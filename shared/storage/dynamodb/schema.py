@@ -13,8 +13,11 @@ SHARDS: Final = tuple(ALPHABET)
 FEEDS: Final = 4
 FLIGHTS: Final = "flights"
 RUNNING: Final = "running"
-# Beside a customer's memory: that they are being erased; and which sessions are theirs, which no index is late to tell.
+COLD: Final = "cold"
+# Beside a customer's memory: that they are being erased, or were merged into another; who was merged into them; and
+# which sessions are theirs, which no index is late to tell.
 ERASING: Final = "~erasing"
+FROM: Final = "~from/"
 SESSIONS: Final = "l/"
 DELIVERY: Final = "delivery"  # a part of a request
 LISTED: Final = "listed"  # another: where it stands in the lists of its tenant
@@ -154,6 +157,11 @@ def listed_key(tenant: str, customer: str, session: str) -> Key:
 def flight_key(tenant: str, session: str) -> Key:
     """Return the key of a summary job that was launched."""
     return {"pk": FLIGHTS, "sk": f"{tenant}/{session}"}
+
+
+def cold_key(tenant: str, session: str) -> Key:
+    """Return the key of the note that a session's reading was left to a batch."""
+    return {"pk": COLD, "sk": f"{tenant}/{session}"}
 
 
 def outbox_key(bucket: str, event: str) -> Key:

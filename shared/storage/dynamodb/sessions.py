@@ -211,7 +211,9 @@ class DynamoSessions(DynamoTurns, DynamoHandling):
         """Return how the head changes when a message is older than its session."""
         if at >= state.head["created"]:
             return {}
-        listed = self._listed(state.head["customer"], state.id, at)
+        # Whose it is, another may have changed meanwhile; its place in the lists is the same for all.
+        every = self._listed(state.head["customer"], state.id, at)
+        listed = {name: value for name, value in every.items() if name.endswith("_sk")}
         more = ", #created = :created" + "".join(f", #{name} = :{name}" for name in listed)
         return {"more": more, "created": at, **listed}
 

@@ -14,6 +14,7 @@ from shared.storage.deliveries import DeliveryRef
 from shared.storage.dynamodb.access import DynamoVault
 from shared.storage.dynamodb.actions import ABSENT, put, query
 from shared.storage.dynamodb.address import Address
+from shared.storage.dynamodb.as_called import DynamoAsCalled
 from shared.storage.dynamodb.batches import DynamoBatches, running
 from shared.storage.dynamodb.client import Client, ConditionFailed
 from shared.storage.dynamodb.counters import DynamoCounters
@@ -21,12 +22,10 @@ from shared.storage.dynamodb.deliveries import DueCallbacks, DynamoDeliveries
 from shared.storage.dynamodb.due import DueWork
 from shared.storage.dynamodb.feeds import FINISHED, LISTEN, follow
 from shared.storage.dynamodb.hooks import DynamoHooks, EveryHook
-from shared.storage.dynamodb.memories import DynamoMemories
 from shared.storage.dynamodb.redaction import DynamoRedaction
 from shared.storage.dynamodb.removal import Sweep
 from shared.storage.dynamodb.schema import ERASING, SHARDS, shard_of
 from shared.storage.dynamodb.summary_work import SummaryWork
-from shared.storage.dynamodb.tenant_index import DynamoTenantIndex
 from shared.storage.dynamodb.workers import DynamoDeployment
 from shared.storage.hooks import KeptHook
 from shared.storage.tenant_index import Heartbeat, SeenWorker, Waiting
@@ -38,10 +37,9 @@ SWEEP_SECONDS: Final = 60.0
 
 
 class DynamoTenantStore(
-    DynamoTenantIndex,
+    DynamoAsCalled,
     Sweep,
     DynamoRedaction,
-    DynamoMemories,
     DynamoBatches,
     DynamoDeliveries,
     DynamoHooks,
@@ -113,6 +111,10 @@ class DynamoStore:
     async def running_parts(self) -> list[RunningPart]:
         """See `Store.running_parts`."""
         return await running(self._client)
+
+    def cold_sessions(self) -> AsyncIterator[SessionRef]:
+        """See `Store.cold_sessions`."""
+        return self._summaries.cold()
 
     async def due_deliveries(self, bucket: str, limit: int) -> list[DeliveryRef]:
         """See `DueDeliveries.due_deliveries`."""

@@ -20,6 +20,7 @@ from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.reading import digest_in
 from shared.storage.dynamodb.scheduling import ACCOUNTED, NOWHERE, Account, account_of, falls_due, next_look
 from shared.storage.dynamodb.schema import (
+    cold_key,
     customer_key,
     digest_place_sk,
     digest_sk,
@@ -37,6 +38,7 @@ from shared.storage.dynamodb.summary_items import (
 )
 from shared.storage.dynamodb.turns import DynamoTurns
 from shared.storage.types import (
+    Cold,
     Committed,
     KeptDigest,
     KeptSummary,
@@ -78,6 +80,7 @@ class DynamoSummaries(DynamoTurns):
                 state = await self._state(session_id, now, summary=True)
             except UnknownSession:
                 await self._land(session_id)
+                await self._client.write(delete(cold_key(self.tenant, session_id)))
                 return None
             account = account_of(state)
             again = state.summary.get("nonce") == nonce
@@ -209,6 +212,7 @@ class DynamoSummaries(DynamoTurns):
             indexed=account.indexed,
             read=account.read,
             unread=account.tokens - account.taken,
+            cold=Cold.parse(kept.get("cold", "")),
         )
 
     async def _ended(self, claim: SummaryClaim, outcome: SummaryOutcome, state: State, now: int) -> list[Action]:
@@ -226,6 +230,9 @@ class DynamoSummaries(DynamoTurns):
         if outcome.digest is not None:
             changed["done"] = claim.session.message_count
         actions = []
+        if outcome.cold is not None:
+            changed["cold"], note = str(outcome.cold), cold_key(self.tenant, state.id)
+            actions.append(put(note) if changed["cold"] else delete(note))
         if outcome.summary is not None:
             kept = KeptSummary(outcome.summary, outcome.through, claim.version + 1)
             items = current_items(session_key(self.tenant, state.id, SUMMARY)["pk"], kept)

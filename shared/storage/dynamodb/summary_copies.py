@@ -17,6 +17,7 @@ from shared.storage.types import KeptSummary
 
 # Fields of a session that lie in its summary's item, and how they are called there.
 _OF_SUMMARY: Final = {
+    "mem_cold": "cold",
     "mem_read": "read",
     "mem_tokens": "taken",
     "sum_asked": "asked",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -15,7 +15,7 @@ from shared.storage.dynamodb.actions import Item, put, query, update
 from shared.storage.dynamodb.base import SUMMARY
 from shared.storage.dynamodb.client import Client, ConditionFailed
 from shared.storage.dynamodb.scheduling import account_of, falls_due
-from shared.storage.dynamodb.schema import FLIGHTS, flight_key, session_in, session_key, shard_of
+from shared.storage.dynamodb.schema import COLD, FLIGHTS, flight_key, session_in, session_key, shard_of
 from shared.storage.dynamodb.summaries import FLIGHT_KEPT_SECONDS, DynamoSummaries
 from shared.storage.types import DueSummary, Limits
 
@@ -85,6 +85,12 @@ class SummaryWork:
         found = await self._client.all(query(None, "#pk = :pk", pk=FLIGHTS))
         flying = sorted((item["ends"], item["sk"]) for item in found if item["ends"] > now)
         return [SessionRef.parse(name) for _, name in flying]
+
+    async def cold(self) -> AsyncIterator[SessionRef]:
+        """See `Store.cold_sessions`."""
+        async for page in self._client.pages(query(None, "#pk = :pk", pk=COLD), PAGE):
+            for item in page:
+                yield SessionRef.parse(item["sk"])
 
     async def _judged(self, item: Item, now: int) -> DueSummary | None:
         """Return a session that was found, if it is due; else let the index find it when it is."""

@@ -222,7 +222,7 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
 
     def _row(self, claim: Claim, request: ChatRequest, outcome: Outcome, now: int, hooked: str | None) -> Item:
         kind = "chat.reply.completed" if outcome.result else "chat.reply.failed"
-        row = self._event(kind, claim.ref.session_id, request.customer_id, f"evt_{request.id}", now, request.id)
+        row = self._event(kind, claim.ref.session_id, claim.session.customer_id, f"evt_{request.id}", now, request.id)
         through = hook_of(request.callback) is not None
         # What a hook posts of a burst is posted with its first request.
         callback = None if through and request is not claim.request else request.callback

@@ -58,15 +58,26 @@ class RedisBatches(RedisScripts):
 
     async def unsummarised(self, idle_since: datetime) -> AsyncIterator[str]:
         """See `Batches.unsummarised`. It scans the keys once: for nightly jobs, not for turns."""
+        async for session_id, (tokens, covered) in self._idle(idle_since, "tokens", "sum_tokens"):
+            if int(tokens or 0) > int(covered or 0):
+                yield session_id
+
+    async def unread(self, idle_since: datetime) -> AsyncIterator[str]:
+        """See `Batches.unread`. As above."""
+        async for session_id, (messages, read, cold) in self._idle(idle_since, "messages", "mem_read", "mem_cold"):
+            if cold or int(messages or 0) > int(read or 0):
+                yield session_id
+
+    async def _idle(self, idle_since: datetime, *wanted: str) -> AsyncIterator[tuple[str, list[str | None]]]:
+        """Yield sessions whose last message is no newer, with these fields of them."""
         prefix, until = f":t:{self.tenant}:ses:", to_ms(idle_since)
         cursor = 0
         while True:
             cursor, names = await self._scan(cursor, f"cm:{{*}}{prefix}*")
             heads = [name for name in names if ":" not in name.partition(prefix)[2]]
-            for name, head in zip(heads, await self._heads(heads), strict=True):
-                last, tokens, covered = (int(value or 0) for value in head)
-                if 0 < last <= until and tokens > covered:
-                    yield name.partition(prefix)[2]
+            for name, (last, *fields) in zip(heads, await self._heads(heads, wanted), strict=True):
+                if 0 < int(last or 0) <= until:
+                    yield name.partition(prefix)[2], fields
             if cursor == 0:
                 return
 
@@ -76,14 +87,14 @@ class RedisBatches(RedisScripts):
         )
         return int(found[0]), [str(name) for name in found[1]]
 
-    async def _heads(self, names: list[str]) -> list[list[str | None]]:
+    async def _heads(self, names: list[str], wanted: tuple[str, ...]) -> list[list[str | None]]:
         if not names:
             return []
 
         async def ask() -> list[list[str | None]]:
             async with self._client.redis.pipeline(transaction=False) as pipe:
                 for name in names:
-                    pipe.hmget(name, ["last", "tokens", "sum_tokens"])
+                    pipe.hmget(name, ["last", *wanted])
                 return cast("list[list[str | None]]", await pipe.execute())
 
         return await self._client.call(ask)

@@ -39,10 +39,15 @@ _AWAY_ANSWERS = ("NOREPLICAS", "MISCONF", "BUSY", "LOADING")
 OUTSIDE_BUCKETS = frozenset({"calibrate", "delete_hook", "note", "put_hook", "put_instructions", "put_part"})
 # Scripts that work on memory entries.
 ON_ENTRIES = frozenset(
-    {"approve_memory", "delete_memory", "delete_session", "extract_memory", "load_memory", "put_memory", "redact"}
+    {
+        *("approve_memory", "delete_memory", "delete_session", "extract_memory", "load_memory", "put_memory", "redact"),
+        *("forget_merged", "look_at_merged", "put_merged"),
+    }
 )
 # Scripts that remove sessions.
 REMOVING = frozenset({"delete_session", "erase_customer"})
+# Scripts that let sessions leave for another bucket.
+MOVING = frozenset({"leave", "look_at_leaving"})
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 
@@ -146,9 +151,11 @@ def connect(url: str, patience: float, connections: int, rest: float = 0.0) -> C
 def script_source(name: str) -> str:
     """Return the text of a script behind the clock, and behind what those share that work on a bucket."""
     folder = resources.files(__package__) / "lua"
-    parts = ["clock", name] if name in OUTSIDE_BUCKETS else ["clock", "names", "burst", "prelude", name]
+    parts = ["clock", name] if name in OUTSIDE_BUCKETS else ["clock", "names", "moved", "burst", "prelude", name]
     if name in ON_ENTRIES:
         parts.insert(-1, "entries")
     if name in REMOVING:
         parts.insert(-1, "removal")
+    if name in MOVING:
+        parts.insert(-1, "moving")
     return "".join((folder / f"{part}.lua").read_text("utf-8") for part in parts)

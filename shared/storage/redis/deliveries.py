@@ -42,8 +42,9 @@ class RedisDeliveries(RedisScripts):
         if facts.due_at is not None:
             await self._marks.mark(bucket)
         await self._list(request_id, facts)
-        answer = await self._run(
+        _, answer = await self._run_where(
             "put_delivery",
+            request_id,
             bucket,
             request=request_id,
             value=value,
@@ -61,8 +62,8 @@ class RedisDeliveries(RedisScripts):
         bucket = bucket_in(request_id, "req")
         if bucket is None:
             return None
-        raw, now = await self._run("read_delivery", bucket, request=request_id)
-        if not raw:
+        _, (raw, now) = await self._run_where("read_delivery", request_id, bucket, request=request_id)
+        if not raw or raw == "unknown":
             return None
         version, status, value = str(raw).split(" ", 2)
         return KeptDelivery(request_id, cast("DeliveryStatus", status), value, int(version), from_ms(int(now)))

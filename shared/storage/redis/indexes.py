@@ -20,8 +20,9 @@ class RedisIndexes(RedisScripts):
     async def put_pieces(self, claim: SummaryClaim, pieces: Sequence[IndexPiece], through: int) -> bool:
         """See `RecallIndex.put_pieces`."""
         ref: SessionRef = claim.ref
-        answer = await self._run(
+        _, answer = await self._run_where(
             "put_pieces",
+            ref.session_id,
             ref.bucket,
             session=ref.session_id,
             token=claim.token.number,
@@ -45,7 +46,7 @@ class RedisIndexes(RedisScripts):
     async def index_changes(self, customer_id: str, since: IndexMark | None) -> IndexChanges:
         """See `RecallIndex.index_changes`."""
         known = since or IndexMark(-1, 0)
-        answer = await self._run(
+        answer = await self._run_customer(
             "index_changes",
             bucket_of(self.tenant, customer_id),
             **codec.customer(customer_id),
@@ -63,7 +64,7 @@ class RedisIndexes(RedisScripts):
         """See `RecallIndex.turns`."""
         if not places:
             return []
-        answer = await self._run(
+        answer = await self._run_customer(
             "read_turns",
             bucket_of(self.tenant, customer_id),
             **codec.customer(customer_id),

@@ -26,7 +26,7 @@ class RedisMemories(RedisScripts):
         self, customer_id: str, key: str, value: Any, scope: Scope, facts: EntryFacts = NO_FACTS
     ) -> tuple[MemoryEntry, bool]:
         """See `Memories.put_memory`."""
-        answer = await self._run_once(
+        answer = await self._run_customer(
             "put_memory",
             bucket_of(self.tenant, customer_id),
             **codec.customer(customer_id),
@@ -48,8 +48,9 @@ class RedisMemories(RedisScripts):
         self, claim: SummaryClaim, key: str, value: Any, scope: Scope, facts: EntryFacts
     ) -> Remembered:
         """See `Memories.extract_memory`."""
-        answer = await self._run(
+        _, answer = await self._run_where(
             "extract_memory",
+            claim.ref.session_id,
             claim.ref.bucket,
             session=claim.ref.session_id,
             token=claim.token.number,
@@ -70,7 +71,7 @@ class RedisMemories(RedisScripts):
         """See `Memories.memories`."""
         if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):  # noqa: PLR2004 - a plain offset
             raise BadCursor
-        answer = await self._run(
+        answer = await self._run_customer(
             "list_memory",
             bucket_of(self.tenant, customer_id),
             **codec.customer(customer_id),
@@ -84,7 +85,7 @@ class RedisMemories(RedisScripts):
 
     async def delete_memory(self, customer_id: str, key: str) -> None:
         """See `Memories.delete_memory`."""
-        answer = await self._run_once(
+        answer = await self._run_customer(
             "delete_memory", bucket_of(self.tenant, customer_id), **codec.customer(customer_id), key=key
         )
         if answer[0] == "unknown":
@@ -92,7 +93,7 @@ class RedisMemories(RedisScripts):
 
     async def approve_memory(self, customer_id: str, key: str) -> MemoryEntry:
         """See `Memories.approve_memory`."""
-        answer = await self._run(
+        answer = await self._run_customer(
             "approve_memory",
             bucket_of(self.tenant, customer_id),
             **codec.customer(customer_id),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.clock import to_ms
-from shared.errors import ConversationMoved, UnknownMessage, UnknownRequest
+from shared.errors import ConversationMoved, CustomerErasing, UnknownMessage, UnknownRequest, UnknownSession
 from shared.ids import bucket_in, bucket_of
 from shared.models import ChatRequest, Failure, Message, Session
 from shared.storage import records
@@ -21,13 +21,19 @@ class RedisSessions(RedisScripts):
 
     async def create_session(self, session_id: str, new: NewSession) -> Session:
         """See `Sessions.create_session`."""
-        answer = await self._run_session(
+        bucket = bucket_in(session_id, "ses")
+        if bucket is None:
+            raise UnknownSession
+        answer = await self._run_customer(
             "create_session",
-            session_id,
+            bucket,
+            session=session_id,
             **codec.customer(new.customer_id),
             conversation=new.conversation_id,
             head=codec.flat(records.head_fields(new)),
         )
+        if answer[0] == "erasing":
+            raise CustomerErasing
         return records.session(session_id, codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
 
     async def session(self, session_id: str) -> Session:
@@ -38,7 +44,7 @@ class RedisSessions(RedisScripts):
     async def bound_session(self, customer_id: str, conversation_id: str) -> Session | None:
         """See `Sessions.bound_session`."""
         bucket, named = bucket_of(self.tenant, customer_id), codec.customer(customer_id)
-        answer = await self._run("bound_session", bucket, **named, conversation=conversation_id)
+        answer = await self._run_customer("bound_session", bucket, **named, conversation=conversation_id)
         if answer[0] == "unknown":
             return None
         return records.session(str(answer[4]), codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
@@ -46,7 +52,7 @@ class RedisSessions(RedisScripts):
     async def sessions(self, customer_id: str, limit: int, cursor: str | None) -> Page[Session]:
         """See `Sessions.sessions`."""
         before_time, before_id = read_session_cursor(cursor) if cursor else (None, None)
-        answer = await self._run(
+        answer = await self._run_customer(
             "list_sessions",
             bucket_of(self.tenant, customer_id),
             **codec.customer(customer_id),
@@ -119,7 +125,7 @@ class RedisSessions(RedisScripts):
         bucket = bucket_in(request_id, "req")
         if bucket is None:
             raise UnknownRequest
-        answer = await self._run("read_request", bucket, request=request_id)
+        _, answer = await self._run_where("read_request", request_id, bucket, request=request_id)
         if answer[0] == "unknown":
             raise UnknownRequest
         return records.request(request_id, codec.pairs(answer[1]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Self, cast
 
@@ -13,24 +15,31 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from shared.clock import Clock, from_ms, system_clock
+from shared.errors import CustomerErasing
 from shared.ids import SessionRef, all_buckets
 from shared.storage import records
 from shared.storage.access import AccessKeys
 from shared.storage.deliveries import DeliveryRef
 from shared.storage.hooks import KeptHook
-from shared.storage.keys import BUCKETS, CALIBRATION, FINISHED_CHANNEL, LISTEN_CHANNEL, erasing_key, wake_key
+from shared.storage.keys import (
+    BUCKETS,
+    CALIBRATION,
+    FINISHED_CHANNEL,
+    LISTEN_CHANNEL,
+    erasing_key,
+    merging_key,
+    wake_key,
+)
 from shared.storage.redis.access import RedisVault
 from shared.storage.redis.batches import RedisBatches, running
 from shared.storage.redis.client import Client, connect
 from shared.storage.redis.counters import RedisCounters
-from shared.storage.redis.customers import RedisCustomers
+from shared.storage.redis.customers import RedisAsCalled
 from shared.storage.redis.deliveries import DueWork, RedisDeliveries
 from shared.storage.redis.hooks import EveryHook, RedisHooks
-from shared.storage.redis.indexes import RedisIndexes
 from shared.storage.redis.marks import BucketMarks
-from shared.storage.redis.memories import RedisMemories
-from shared.storage.redis.sessions import RedisSessions
-from shared.storage.redis.summaries import RedisSummaries, SummaryWork
+from shared.storage.redis.merging import merge_in
+from shared.storage.redis.summaries import SummaryWork, cold_sessions
 from shared.storage.redis.tenant_index import RedisTenantIndex
 from shared.storage.redis.turns import RedisTurns
 from shared.storage.redis.workers import RedisDeployment
@@ -46,12 +55,8 @@ log = structlog.get_logger()
 
 
 class RedisTenantStore(
+    RedisAsCalled,
     RedisTurns,
-    RedisSessions,
-    RedisMemories,
-    RedisSummaries,
-    RedisIndexes,
-    RedisCustomers,
     RedisBatches,
     RedisDeliveries,
     RedisHooks,
@@ -111,7 +116,7 @@ class RedisStore:
         )
         if int(answer[2]) == 0:
             await self._marks.forget(bucket)
-        return [(SessionRef.parse(member), bool(int(alone))) for member, alone in answer[1]]
+        return [(replace(SessionRef.parse(member), at=bucket), bool(int(alone))) for member, alone in answer[1]]
 
     async def take_rows(self, bucket: str, limit: int) -> list[OutboxRow]:
         """See `Store.take_rows`."""
@@ -140,6 +145,10 @@ class RedisStore:
     async def running_parts(self) -> list[RunningPart]:
         """See `Store.running_parts`."""
         return await running(self._client)
+
+    def cold_sessions(self) -> AsyncIterator[SessionRef]:
+        """See `Store.cold_sessions`."""
+        return cold_sessions(self._client)
 
     async def due_deliveries(self, bucket: str, limit: int) -> list[DeliveryRef]:
         """See `DueDeliveries.due_deliveries`."""
@@ -191,7 +200,7 @@ class RedisStore:
         return bool(answer[0])
 
     async def sweep(self, bucket: str, limit: int) -> int:
-        """See `Store.sweep`. Keys end by their TTL, and a deletion is one script; an erasure may be cut off."""
+        """See `Store.sweep`. Keys end by their TTL, a deletion is one script; erasing and merging may be cut off."""
         marked = await self._client.call(
             lambda: cast("Awaitable[list[str]]", self._client.redis.zrange(erasing_key(bucket), 0, limit - 1))
         )
@@ -199,7 +208,18 @@ class RedisStore:
             tenant, _, customer_key = member.partition("/")
             while await self.tenant(tenant).go_on_erasing(customer_key):
                 pass
-        return len(marked)
+        return len(marked) + await self._go_on_merging(bucket, limit)
+
+    async def _go_on_merging(self, bucket: str, limit: int) -> int:
+        begun = await self._client.call(
+            lambda: cast("Awaitable[list[str]]", self._client.redis.zrange(merging_key(bucket), 0, limit - 1))
+        )
+        swept = 0
+        for member in begun:
+            tenant, source, into = merge_in(member)
+            with suppress(CustomerErasing):
+                swept += bool(await self.tenant(tenant).go_on_merging(source, into))
+        return swept
 
     def finished(self) -> AsyncIterator[str]:
         """See `Store.finished`."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 from typing import Any, cast
 
 from shared.clock import from_ms, to_ms
 from shared.ids import SessionRef, bucket_of
 from shared.storage import records
-from shared.storage.keys import FLIGHTS, wake_key
+from shared.storage.keys import COLD, FLIGHTS, wake_key
 from shared.storage.redis import codec
 from shared.storage.redis.client import Client
 from shared.storage.redis.turns import RedisScripts
 from shared.storage.types import (
+    Cold,
     Committed,
     DueSummary,
     KeptDigest,
@@ -24,6 +26,7 @@ from shared.storage.types import (
 )
 
 LOOKED_AT = 2_000  # due sessions of a bucket
+SCANNED = 1_000
 
 
 class RedisSummaries(RedisScripts):
@@ -36,16 +39,20 @@ class RedisSummaries(RedisScripts):
     async def claim_summary(self, session_id: str, nonce: str, *, force: bool = False) -> SummaryClaim | None:
         """See `Summaries.claim_summary`."""
         ref = SessionRef(self.tenant, session_id)
-        answer = await self._run("claim_summary", ref.bucket, session=session_id, nonce=nonce, force=force)
+        bucket, answer = await self._run_where(
+            "claim_summary", session_id, ref.bucket, session=session_id, nonce=nonce, force=force
+        )
         if answer[0] != "claimed":
             if answer[0] != "busy":
                 await _land(self._client, ref)
+            if answer[0] == "gone":
+                await _warm(self._client, ref)
             return None
         _, now, number, reason, behind, head, tickets, tries = answer
         await _fly(self._client, ref, int(now) + self._limits.summary_lease_ms)
         fields = codec.pairs(head)
         return SummaryClaim(
-            ref=ref,
+            ref=replace(ref, at=bucket),
             token=Token(int(number), nonce),
             session=records.session(session_id, fields, int(tickets), int(now)),
             reason=reason,
@@ -57,12 +64,14 @@ class RedisSummaries(RedisScripts):
             indexed=int(fields.get("idx_through", 0)),
             read=int(fields.get("mem_read", 0)),
             unread=int(fields.get("tokens", 0)) - int(fields.get("mem_tokens", 0)),
+            cold=Cold.parse(fields.get("mem_cold", "")),
         )
 
     async def renew_summary(self, claim: SummaryClaim) -> bool:
         """See `Summaries.renew_summary`."""
         token = {"token": claim.token.number, "nonce": claim.token.nonce}
-        answer = await self._run("renew_summary", claim.ref.bucket, session=claim.ref.session_id, **token)
+        session_id = claim.ref.session_id
+        _, answer = await self._run_where("renew_summary", session_id, claim.ref.bucket, session=session_id, **token)
         if answer[0]:
             await _fly(self._client, claim.ref, int(answer[1]))
         return bool(answer[0])
@@ -75,8 +84,12 @@ class RedisSummaries(RedisScripts):
     async def end_summary(self, claim: SummaryClaim, outcome: SummaryOutcome) -> Committed:
         """See `Summaries.end_summary`."""
         await self._marks.mark(claim.ref.bucket)  # it may leave a row in the outbox of a quiet bucket
-        answer = await self._run(
+        cold = None if outcome.cold is None else str(outcome.cold)
+        if cold:  # named before it is kept, and struck after: a name too many costs a look
+            await self._client.call(lambda: self._client.redis.sadd(COLD, str(claim.ref)))
+        bucket, answer = await self._run_where(
             "end_summary",
+            claim.ref.session_id,
             claim.ref.bucket,
             session=claim.ref.session_id,
             token=claim.token.number,
@@ -91,15 +104,18 @@ class RedisSummaries(RedisScripts):
             read=outcome.read,
             read_tokens=outcome.read_tokens,
             remembered=outcome.remembered or None,
+            cold=cold,
             claimed=to_ms(claim.now),
             seen=claim.session.message_count,
         )
         if answer[0] == "stale":  # what is in flight is another's
             return Committed("stale")
         await _land(self._client, claim.ref)
+        if answer[0] == "gone" or cold == "":
+            await _warm(self._client, claim.ref)
         if answer[0] == "gone":
             return Committed("gone")
-        return Committed("committed", tuple(records.row(row, claim.ref.bucket) for row in answer[1:] if row))
+        return Committed("committed", tuple(records.row(row, bucket) for row in answer[1:] if row))
 
     async def summaries(self, session_id: str) -> tuple[KeptSummary, ...]:
         """See `Summaries.summaries`."""
@@ -108,7 +124,7 @@ class RedisSummaries(RedisScripts):
 
     async def digests(self, customer_id: str, limit: int, before: KeptDigest | None = None) -> tuple[KeptDigest, ...]:
         """See `Summaries.digests`."""
-        answer = await self._run(
+        answer = await self._run_customer(
             "list_digests",
             bucket_of(self.tenant, customer_id),
             **codec.customer(customer_id),
@@ -136,7 +152,7 @@ class SummaryWork:
         answer = await self._client.run("due_summaries", wake_key(bucket), **self._shared, limit=limit, most=LOOKED_AT)
         members = list(answer[1])
         return [
-            DueSummary(SessionRef.parse(member), from_ms(int(float(since))))
+            DueSummary(replace(SessionRef.parse(member), at=bucket), from_ms(int(float(since))))
             for member, since in zip(members[::2], members[1::2], strict=True)
         ]
 
@@ -157,9 +173,29 @@ class SummaryWork:
         return [SessionRef.parse(member) for member in found]
 
 
+async def cold_sessions(client: Client) -> AsyncIterator[SessionRef]:
+    """See `Store.cold_sessions`."""
+    cursor = 0
+
+    async def scan() -> Any:
+        return await client.redis.sscan(COLD, cursor, count=SCANNED)
+
+    while True:
+        found = await client.call(scan)
+        cursor = int(found[0])
+        for member in found[1]:
+            yield SessionRef.parse(member)
+        if cursor == 0:
+            return
+
+
 async def _fly(client: Client, ref: SessionRef, until: int) -> None:
     await client.call(lambda: client.redis.zadd(FLIGHTS, {str(ref): until}))
 
 
 async def _land(client: Client, ref: SessionRef) -> None:
     await client.call(lambda: client.redis.zrem(FLIGHTS, str(ref)))
+
+
+async def _warm(client: Client, ref: SessionRef) -> None:
+    await client.call(lambda: client.redis.srem(COLD, str(ref)))

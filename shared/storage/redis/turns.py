@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from shared.clock import from_ms
@@ -18,16 +19,14 @@ from shared.errors import (
 )
 from shared.ids import SessionRef, bucket_in, bucket_of
 from shared.storage import records
-from shared.storage.keys import idempotency_key, wake_key
+from shared.storage.keys import idempotency_key
 from shared.storage.redis import codec
-from shared.storage.redis.client import Client
-from shared.storage.redis.marks import BucketMarks
+from shared.storage.redis.following import Following
 from shared.storage.types import (
     Claim,
     Committed,
     Deltas,
     IndexMark,
-    Limits,
     NewRequest,
     NewSession,
     NotClaimed,
@@ -50,28 +49,16 @@ REFUSALS: dict[str, type[Refusal]] = {
 }
 
 
-class RedisScripts:
-    """What the parts of a tenant's store share: the client, the tenant, the limits."""
-
-    def __init__(self, client: Client, marks: BucketMarks, tenant: str, limits: Limits) -> None:
-        self.tenant = tenant
-        self._client = client
-        self._marks = marks
-        self._limits = limits
-        self._shared: dict[str, Any] = {"tenant": tenant, **codec.limits(limits)}
-
-    async def _run(self, name: str, bucket: str, /, **parameters: Any) -> list[Any]:
-        return await self._client.run(name, wake_key(bucket), **self._shared, **parameters)
-
-    async def _run_once(self, name: str, bucket: str, /, **parameters: Any) -> list[Any]:
-        """Run a script that keeps its answer under a token of this call, so that it can be asked again."""
-        return await self._run(name, bucket, **{"op": secrets.token_hex(8), **parameters})
+class RedisScripts(Following):
+    """Running a script on a session."""
 
     async def _run_session(self, name: str, session_id: str, /, **parameters: Any) -> list[Any]:
         bucket = bucket_in(session_id, "ses")
         if bucket is None:
             raise UnknownSession
-        answer = await self._run_once(name, bucket, session=session_id, **parameters)
+        # Its answer is kept under a token of this call, so that it can be asked again.
+        named = {"op": secrets.token_hex(8), "session": session_id, **parameters}
+        _, answer = await self._run_where(name, session_id, bucket, **named)
         if answer[0] in REFUSALS:
             raise REFUSALS[answer[0]]
         return answer
@@ -95,28 +82,56 @@ class RedisTurns(RedisScripts):
         """See `Turns.accept`."""
         bucket = bucket_of(self.tenant, request.customer_id)
         if request.session_id is not None and bucket_in(request.session_id, "ses") != bucket:
-            raise UnknownSession
+            return await self._accept_elsewhere(request, request.session_id)
+        answer = await self._accept_at(bucket, request, new_session_id)
+        if answer[0] == "coming":
+            return await self._accept_elsewhere(request, str(answer[1]))
+        if answer[0] in {"merged", "unknown"} and len(answer) > 1:
+            # Its customer was merged into another, and so was the session, if one was named.
+            return await self.accept(replace(request, customer_id=str(answer[1])), new_session_id)
+        if answer[0] in REFUSALS:
+            raise REFUSALS[answer[0]]
+        return str(answer[1])
+
+    async def _accept_at(self, bucket: str, request: NewRequest, new_session_id: str) -> list[Any]:
         await self._marks.mark(bucket)
-        answer = await self._run(
+        await self._point(request.request_id, _request_bucket(request.request_id), bucket)
+        return await self._run(
             "accept",
             bucket,
             **codec.customer(request.customer_id),
             request=request.request_id,
             session=request.session_id,
             conversation=request.conversation_id,
-            new_session=new_session_id,
+            new_session=f"ses_{bucket}{new_session_id[6:]}",
             coalesces=request.coalesce_ms > 0,
             head=codec.flat(records.head_fields(NewSession(request.customer_id, request.conversation_id))),
             fields=codec.flat(records.request_fields(request)),
         )
+
+    async def _accept_elsewhere(self, request: NewRequest, session_id: str) -> str:
+        """Accept a request for a session whose id carries another bucket than its customer's: one was merged."""
+        home = bucket_in(session_id, "ses")
+        if home is None:
+            raise UnknownSession
+        bucket, found = await self._run_where("read_session", session_id, home, session=session_id)
+        if found[0] != "session":
+            raise UnknownSession
+        owner = codec.pairs(found[2])["customer"]
+        if await self._now_called(owner) != await self._now_called(request.customer_id):
+            raise UnknownSession
+        answer = await self._accept_at(bucket, replace(request, customer_id=owner, session_id=session_id), session_id)
+        if answer[0] == "unknown":  # it has moved on since
+            return await self._accept_elsewhere(request, session_id)
         if answer[0] in REFUSALS:
             raise REFUSALS[answer[0]]
         return str(answer[1])
 
     async def claim(self, ref: SessionRef, nonce: str, read_tokens: int, *, quarantine: bool) -> Claim | NotClaimed:
         """See `Turns.claim`."""
-        answer = await self._run(
+        bucket, answer = await self._run_where(
             "claim",
+            ref.session_id,
             ref.bucket,
             session=ref.session_id,
             nonce=nonce,
@@ -130,7 +145,7 @@ class RedisTurns(RedisScripts):
         _, now, number, head, request_id, record, messages, below, memory, *more = answer
         listening, deaths, tickets, digests, pinned, mark, burst = more
         return Claim(
-            ref=ref,
+            ref=replace(ref, at=bucket),
             token=Token(int(number), nonce),
             session=records.session(ref.session_id, codec.pairs(head), int(tickets), int(now)),
             request=records.request(request_id, codec.pairs(record)),
@@ -150,18 +165,18 @@ class RedisTurns(RedisScripts):
 
     async def renew(self, claim: Claim) -> bool | None:
         """See `Turns.renew`."""
-        answer = await self._run_claimed("renew", claim)
+        _, answer = await self._run_claimed("renew", claim)
         return bool(answer[1]) if answer[0] == "renewed" else None
 
     async def park(self, claim: Claim, due_in_ms: int, cause: str, *, asked: bool) -> bool:
         """See `Turns.park`."""
-        answer = await self._run_claimed("park", claim, due_in=due_in_ms, cause=cause, asked=asked)
+        _, answer = await self._run_claimed("park", claim, due_in=due_in_ms, cause=cause, asked=asked)
         return bool(answer[0] == "parked")
 
     async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
         """See `Turns.commit`."""
         fields, of_first = records.outcome_fields(outcome)
-        answer = await self._run_claimed(
+        bucket, answer = await self._run_claimed(
             "commit",
             claim,
             asked=outcome.asked,
@@ -176,28 +191,30 @@ class RedisTurns(RedisScripts):
         )
         if answer[0] != "committed":
             return Committed(answer[0])
-        rows = tuple(records.row(raw, claim.ref.bucket) for raw in answer[1])
+        rows = tuple(records.row(raw, bucket) for raw in answer[1])
         return Committed("committed", rows, more=int(answer[2]) > 0)
 
     async def append_delta(self, claim: Claim, offset: int, text: str) -> int:
         """See `Turns.append_delta`."""
-        answer = await self._run_claimed("append_delta", claim, offset=offset, text=text, keep=BUFFER_MS)
+        _, answer = await self._run_claimed("append_delta", claim, offset=offset, text=text, keep=BUFFER_MS)
         return int(answer[1])
 
     async def read_deltas(self, request_id: str, token: int, offset: int) -> Deltas:
         """See `Turns.read_deltas`."""
-        answer = await self._run(
-            "read_deltas", _request_bucket(request_id), request=request_id, token=token, offset=offset
+        bucket = _request_bucket(request_id)
+        _, answer = await self._run_where(
+            "read_deltas", request_id, bucket, request=request_id, token=token, offset=offset
         )
-        return Deltas(int(answer[0]), int(answer[1]), str(answer[2]))
+        return Deltas(int(answer[1]), int(answer[2]), str(answer[3])) if answer[0] == "deltas" else Deltas(0, 0, "")
 
     async def listen(self, request_id: str) -> None:
         """See `Turns.listen`."""
-        await self._run("listen", _request_bucket(request_id), request=request_id, keep=LISTEN_MS)
+        await self._run_where("listen", request_id, _request_bucket(request_id), request=request_id, keep=LISTEN_MS)
 
-    async def _run_claimed(self, name: str, claim: Claim, /, **parameters: Any) -> list[Any]:
-        return await self._run(
+    async def _run_claimed(self, name: str, claim: Claim, /, **parameters: Any) -> tuple[str, list[Any]]:
+        return await self._run_where(
             name,
+            claim.ref.session_id,
             claim.ref.bucket,
             session=claim.ref.session_id,
             request=claim.request.id,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import time
 from typing import Any
 
+from tests.support import signers
 from tests.support.platforms.standin import Asked, Conversation, Said, StandIn, Told, Webhook
 
 SECRET = "anydesk-signing-secret"
@@ -94,6 +93,6 @@ class AnyDesk(StandIn):
             "person": {"id": f"p-{conversation.id}"},
         }
         body, stamp = json.dumps(payload).encode(), str(int(time.time()))
-        digest = hmac.new(SECRET.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
-        headers = {"content-type": "application/json", "x-any-time": stamp, "x-any-signature": digest}
+        signature = signers.mac(SECRET, f"{stamp}.".encode() + body).hex()
+        headers = {"content-type": "application/json", "x-any-time": stamp, "x-any-signature": signature}
         return Webhook(body, headers)

@@ -5,12 +5,12 @@ Sources: https://github.com/chatwoot/chatwoot, swagger/paths/application/convers
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
+from tests.support import signers
 from tests.support.platforms.standin import Asked, Conversation, Said, StandIn, Told, Webhook
 
 ACCOUNT = "2"
@@ -122,12 +122,6 @@ class Chatwoot(StandIn):
 
 def signed(payload: dict[str, Any], delivery: str) -> Webhook:
     """Return a delivery with Chatwoot's signature of now."""
-    body, at = json.dumps(payload).encode(), str(int(time.time()))
-    digest = hmac.new(SECRET.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
-    headers = {
-        "content-type": "application/json",
-        "x-chatwoot-timestamp": at,
-        "x-chatwoot-signature": f"sha256={digest}",
-        "x-chatwoot-delivery": f"0b5c0a3e-0000-4000-8000-{int(delivery):012d}",
-    }
-    return Webhook(body, headers)
+    body = json.dumps(payload).encode()
+    more = {"content-type": "application/json", "x-chatwoot-delivery": f"0b5c0a3e-0000-4000-8000-{int(delivery):012d}"}
+    return Webhook(body, {**more, **signers.chatwoot(SECRET, body, datetime.now(UTC))})

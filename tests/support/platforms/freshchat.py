@@ -5,15 +5,11 @@ Source: https://developers.freshchat.com/api
 
 from __future__ import annotations
 
-import base64
 import json
 from datetime import UTC, datetime
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
-
+from tests.support import signers
 from tests.support.platforms.standin import Asked, Conversation, Said, StandIn, Told, Webhook
 
 BOT, PERSON, GROUP, APP = "agent-bot", "agent-person", "group-people", "55b190fa"
@@ -26,17 +22,11 @@ class Freshchat(StandIn):
     name = "freshchat"
     forbidden = Told(401, {"code": 401, "status": "UNAUTHENTICATED", "message": "Unauthenticated"})
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._key = rsa.generate_private_key(65537, 2048)
-
     def settings(self) -> dict[str, Any]:
         return {"baseUrl": self.url, "agentId": BOT, "appId": APP, "handOffTo": GROUP}
 
     def secrets(self) -> dict[str, str]:
-        form = serialization.PublicFormat.SubjectPublicKeyInfo
-        pem = self._key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
-        return {"signing": pem, "token": self.token}
+        return {"signing": signers.RSA_PUBLIC, "token": self.token}
 
     def answer(self, asked: Asked) -> Told:
         match (asked.method, *asked.path):
@@ -100,8 +90,5 @@ class Freshchat(StandIn):
             "data": {"message": message},
         }
         body = json.dumps(payload).encode()
-        signature = self._key.sign(body, padding.PKCS1v15(), SHA256())
-        return Webhook(
-            body,
-            {"content-type": "application/json", "x-freshchat-signature": base64.b64encode(signature).decode()},
-        )
+        signed = signers.freshchat(signers.RSA_PUBLIC, body, datetime.now(UTC))
+        return Webhook(body, {"content-type": "application/json", **signed})

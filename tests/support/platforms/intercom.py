@@ -5,13 +5,13 @@ Source: https://github.com/intercom/Intercom-OpenAPI
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import html
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
+from tests.support import signers
 from tests.support.platforms.standin import Asked, Conversation, Said, StandIn, Told, Webhook
 
 APP, ADMIN, PERSON, TEAM = "abc123", "3156780", "3156999", "77"
@@ -115,5 +115,4 @@ class Intercom(StandIn):
             "data": {"type": "notification_event_data", "item": item},
         }
         body = json.dumps(payload).encode()
-        digest = hmac.new(SECRET.encode(), body, hashlib.sha1).hexdigest()
-        return Webhook(body, {"content-type": "application/json", "x-hub-signature": f"sha1={digest}"})
+        return Webhook(body, {"content-type": "application/json", **signers.intercom(SECRET, body, datetime.now(UTC))})

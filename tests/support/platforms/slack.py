@@ -5,12 +5,12 @@ Sources: https://docs.slack.dev/reference/methods/chat.postMessage, …/conversa
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
+from tests.support import signers
 from tests.support.platforms.standin import Asked, Conversation, Said, StandIn, Told, Webhook
 
 APP, WORKSPACE, CHANNEL, TEAM = "A1", "T1", "C1", "C9"
@@ -92,13 +92,5 @@ class Slack(StandIn):
             "event_time": int(time.time()),
             "authorizations": [{"team_id": WORKSPACE, "user_id": "UBOT", "is_bot": True}],
         }
-        body, stamp = json.dumps(payload).encode(), str(int(time.time()))
-        digest = hmac.new(SECRET.encode(), f"v0:{stamp}:".encode() + body, hashlib.sha256).hexdigest()
-        return Webhook(
-            body,
-            {
-                "content-type": "application/json",
-                "x-slack-request-timestamp": stamp,
-                "x-slack-signature": f"v0={digest}",
-            },
-        )
+        body = json.dumps(payload).encode()
+        return Webhook(body, {"content-type": "application/json", **signers.slack(SECRET, body, datetime.now(UTC))})

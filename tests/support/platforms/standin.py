@@ -98,6 +98,7 @@ class StandIn:
         self.asked: list[Asked] = []
         self.faults: list[Fault] = []
         self.before: Callable[[Asked], None] | None = None
+        self.after: Callable[[Asked], None] | None = None
         self.token = "token-of-the-bot"
         self._ids = count(FIRST_ID)
         self._lock = threading.Lock()
@@ -197,6 +198,8 @@ class StandIn:
             self.before(asked)
         with self._lock:
             told = self._told(asked)
+        if self.after is not None:
+            self.after(asked)
         if told is None:
             # With nothing to linger for, closing resets the connection.
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -6,12 +6,11 @@ Sources: https://developer.zendesk.com/api-reference/ticketing/tickets/tickets, 
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.support import signers
 from tests.support.platforms.standin import Asked, Conversation, Said, StandIn, Told, Webhook
 
 SECRET = "zendesk-signing-secret"
@@ -116,12 +115,5 @@ class Zendesk(StandIn):
             },
         }
         body = json.dumps(payload).encode()
-        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        digest = hmac.new(SECRET.encode(), at.encode() + body, hashlib.sha256).digest()
-        headers = {
-            "content-type": "application/json",
-            "x-zendesk-webhook-signature": base64.b64encode(digest).decode(),
-            "x-zendesk-webhook-signature-timestamp": at,
-            "x-zendesk-webhook-invocation-id": f"invocation-{said.id}",
-        }
-        return Webhook(body, headers)
+        more = {"content-type": "application/json", "x-zendesk-webhook-invocation-id": f"invocation-{said.id}"}
+        return Webhook(body, {**more, **signers.zendesk(SECRET, body, datetime.now(UTC))})

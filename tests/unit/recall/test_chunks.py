@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -166,9 +167,10 @@ def test_bytes_that_are_no_chunk_are_refused(garbage: bytes) -> None:
 @given(sessions, st.data())
 @moderate
 def test_a_byte_altered_is_noticed_or_gives_a_whole_chunk(said: list[Message], data: st.DataObject) -> None:
-    good = bytearray(pack(index("ses_1", said)[0]))
-    good[data.draw(st.integers(1, len(good) - 1))] ^= data.draw(st.integers(1, 255))
+    whole = index("ses_1", said)[0]
+    packed = bytearray(pack(whole))
+    packed[data.draw(st.integers(1, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
+    with suppress(ChunkCorrupt):  # there are bits in what zlib writes that change nothing of what it reads
+        assert unpack(bytes(packed)) == whole
     with pytest.raises(ChunkCorrupt):
-        unpack(bytes(good))
-    with pytest.raises(ChunkCorrupt):
-        unpack(bytes(good[:-1]))
+        unpack(pack(whole)[:-1])

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.recall.dates import find_periods, worth_at
+from shared.recall.dates import find_periods, worths_at
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
 
 def worth(text: str, year: int, month: int, day: int, now: datetime = NOW) -> float:
     """Return how much a text means noon of a day."""
-    return worth_at(find_periods(text, now), datetime(year, month, day, 12, tzinfo=UTC).timestamp())
+    return float(
+        worths_at(find_periods(text, now), np.array([int(datetime(year, month, day, 12, tzinfo=UTC).timestamp())]))[0]
+    )
 
 
 @pytest.mark.parametrize(

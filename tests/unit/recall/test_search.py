@@ -166,7 +166,7 @@ def test_no_more_places_are_looked_at_however_often_the_words_were_said() -> Non
         assert [term.text for term in terms] == kept
         assert sum(len(term.postings) for term in terms) <= MOST_POSTINGS
     (lamp,) = known_terms(Ask("lamp", NOW), line)
-    assert lamp.postings[-1][0] == len(line) - 1, "of a word that is everywhere the latest places"
+    assert lamp.postings.places[-1] == len(line) - 1, "of a word that is everywhere the latest places"
 
 
 def test_entries_that_share_rare_words_matter_more() -> None:

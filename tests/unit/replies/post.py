@@ -14,6 +14,7 @@ from shared.callbacks.sender import Sender
 from shared.callbacks.signed import SignedCallbacks
 from shared.callbacks.urls import Rules, networks
 from shared.clock import from_ms
+from shared.hooks.hooks import Found
 from shared.ids import new_ulid
 from shared.platforms.registry import PLATFORMS
 from shared.platforms.types import OpenHook, PlatformName
@@ -31,10 +32,11 @@ class Hooks:
     """Hooks that are open, by their ids."""
 
     known: dict[str, OpenHook] = field(default_factory=dict)
+    disabled: bool = False
 
-    async def opened(self, tenant: str, hook_id: str) -> OpenHook | None:
+    async def now(self, tenant: str, hook_id: str) -> Found | None:
         hook = self.known.get(hook_id)
-        return hook if hook is not None and hook.tenant == tenant else None
+        return Found(hook, self.disabled) if hook is not None and hook.tenant == tenant else None
 
 
 @dataclass

@@ -11,7 +11,7 @@ import pytest
 
 from shared.callbacks.desk import replay
 from shared.callbacks.schedule import REPLY_STEPS
-from shared.replies.channel import LONGEST_BEHIND, NO_HOOK, NO_TOKEN
+from shared.replies.channel import DISABLED, LONGEST_BEHIND, NO_HOOK, NO_TOKEN
 from shared.replies.plan import TAKEN
 from shared.storage.deliveries import DeliveryFacts
 from shared.storage.types import SessionPatch
@@ -123,6 +123,19 @@ async def test_a_rate_limit_is_obeyed(post: Post) -> None:
     assert await post.deliver(request) == "waits"
     assert await post.due(request) == "delivered"
     assert post.platform.replies(conversation) == ["On its way."]
+
+
+async def test_a_rate_limit_holds_for_every_delivery_of_the_hook(post: Post) -> None:
+    first, second = await post.turn(post.platform.begin()), await post.turn(post.platform.begin())
+    post.platform.faults = [Fault(Told(429, {}, {"Retry-After": "40"}))]
+    assert await post.deliver(first) == "pending"
+    asked = len(post.platform.asked)
+    assert await post.deliver(second) == "postponed"
+    assert len(post.platform.asked) == asked
+    began = post.desk.clock.ms
+    assert await post.due(second) == "delivered"
+    assert post.desk.clock.ms - began >= 39 * SECOND
+    assert (await post.delivery(second)).tries == 1
 
 
 async def test_a_platform_that_is_away_is_tried_for_an_hour_then_given_up(post: Post) -> None:
@@ -275,6 +288,22 @@ async def test_each_step_is_taken_once_whichever_of_them_goes_wrong(post: Post, 
     assert conversation.handler == "person"
 
 
+async def test_a_reply_that_the_platform_will_never_take_goes_to_a_person(post: Post) -> None:
+    conversation = post.platform.begin()
+    request = await post.turn(conversation, "It is on its way, tracking number 1Z-77.")
+    # The first answer is for the reply; then the hand-off's gets lost.
+    post.platform.faults = [Fault(Told(422, {"error": "outside_the_window"})), CUT_AFTER]
+    assert await post.deliver(request) == "pending"
+    assert await post.due(request) == "dead"
+    assert (post.platform.replies(conversation), conversation.handler) == ([], "person")
+    (note,) = post.platform.notes(conversation)
+    assert "Chatwoot answered 422, outside_the_window" in note
+    assert note.endswith("It is on its way, tracking number 1Z-77.")
+    delivery = await post.delivery(request)
+    assert (delivery.done, delivery.reason) == (("hand-off", "note"), "Chatwoot answered 422, outside_the_window")
+    assert (await post.desk.own.session(str(request.session_id))).handler == "human"
+
+
 async def test_what_is_replayed_half_done_is_done_by_the_rest(post: Post) -> None:
     conversation = post.platform.begin()
     request = await post.accept(conversation, "A person, please.")
@@ -295,6 +324,15 @@ async def test_what_was_delivered_is_posted_again_when_replayed(post: Post) -> N
     await replay(post.desk.own, request.request_id)
     assert await post.deliver(request) == "delivered"
     assert post.platform.replies(conversation) == ["On its way."] * 2
+
+
+async def test_a_hook_that_is_disabled_posts_nothing(post: Post) -> None:
+    conversation = post.platform.begin()
+    request = await post.turn(conversation)
+    post.hooks.disabled = True
+    assert await post.deliver(request) == "withheld"
+    assert (await post.delivery(request)).reason == DISABLED
+    assert post.platform.asked == []
 
 
 async def test_a_hook_that_is_gone_or_has_no_token_is_told(post: Post) -> None:

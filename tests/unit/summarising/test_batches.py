@@ -18,6 +18,7 @@ from shared.summarising import batches as module
 from shared.summarising import part_desk
 from shared.summarising.batch import BatchHead, BatchItem, BatchPart, BatchSelection, BatchView, view_of
 from shared.summarising.batches import BatchParts, BatchRunner
+from shared.summarising.memory_single import MemorySingle
 from shared.summarising.single import Single
 from tests.contract.store import MINUTE, Desk
 from tests.unit.summarising.fake_batches import FakeBatches, expired, replied
@@ -41,7 +42,9 @@ class Night:
     def worker(self) -> BatchRunner:
         """Return another worker."""
         parts = self.bureau.jobs._parts
-        return BatchRunner(BatchParts(self.desk.store, self.claude, parts.announcer, Single(parts)))
+        return BatchRunner(
+            BatchParts(self.desk.store, self.claude, parts.announcer, Single(parts), MemorySingle(parts))
+        )
 
     async def submit(self, sessions: int) -> None:
         """Submit a batch of so many sessions."""

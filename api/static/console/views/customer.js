@@ -23,7 +23,7 @@ export const customer = {
   draw({ told, sessions, entries, digests }, place, act) {
     const { id } = place;
     const held = entries.items.filter((entry) => entry.quarantined);
-    const learned = Map.groupBy(entries.items.filter((entry) => entry.provenance), (entry) => entry.provenance.sessionId);
+    const learned = Map.groupBy(entries.items.filter((entry) => entry.provenance && !entry.quarantined), (entry) => entry.provenance.sessionId);
     const listed = sessions.items.length
       ? make("ol", { class: "timeline" }, ...sessions.items.map((each) => make("li", {}, conversation(each, digests[each.id], learned.get(each.id)))))
       : empty("No conversations.", "They stay until their retention is over, or until they are deleted.");

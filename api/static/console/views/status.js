@@ -18,12 +18,11 @@ export const status = {
         card("Store", badge(told.store)), card("Broker", badge(told.broker)),
         card("Claude", told.claude.simulated ? badge("simulated", "warn") : badge("connected", "good"), badge(words, tone)),
         card("Open requests", make("b", { class: "figure", text: number(told.openRequests ?? 0) }), go("look", "requests", undefined, { status: "queued" })),
-        told.dueWork === undefined ? null : card("Conversations with work", make("b", { class: "figure", text: number(told.dueWork) }), told.overdue ? badge(`${number(told.overdue)} late`, "bad") : badge("none late", "good")),
-        card("Version", make("b", { text: told.version }))),
+        told.dueWork === undefined ? null : card("Conversations at work", make("b", { class: "figure", text: number(told.dueWork) }), told.overdue ? badge(`${number(told.overdue)} late`, "bad") : badge("none late", "good"))),
       section("Claude's errors of the last day", errors(told.claude.errors)),
       told.queues ? section("Queues", queues(told.queues)) : null,
       told.workers ? section("Workers", workers(told.workers)) : null,
-      told.workers ? null : note("Queues and workers are shown to operators.")];
+      note(told.workers ? "" : "Queues and workers are shown to operators. ", `Customer Memory ${told.version}.`)];
   },
 };
 

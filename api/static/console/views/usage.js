@@ -2,7 +2,7 @@
 
 import { get } from "../../api.js";
 import { stacked } from "../chart.js";
-import { dollars, empty, heading, make, note, number, section, table, tabs } from "../with.js";
+import { byId, dollars, empty, heading, make, note, number, section, table, tabs } from "../with.js";
 
 const CHOICES = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"]];
 const PURPOSES = { reply: "Replies", summary: "Summaries and digests", extraction: "Reading for memory", batch: "Batches" };
@@ -25,7 +25,7 @@ export const usage = {
     return [...top,
       note(`About ${dollars(total)} in ${days} days, by the price list of the time.`, rows.some((row) => row.simulated) ? " Some of it was simulated: then it is what Claude would have taken." : "",
         priced.length < rows.length ? " Models without a known price are not in it." : ""),
-      stacked(`Cost a day by model, the last ${days} days, ${dollars(total)} in all; the tables below say the same`, perDay(priced, models, Number(days)), models, dollars),
+      stacked(`Cost a day by model, the last ${days} days, ${dollars(total)} in all; the tables below say the same`, perDay(priced, models, Number(days)), models, dollars, byId("view").clientWidth - 90),
       section("By model and purpose", byPurpose(rows)), section("By day", byDay(rows))];
   },
 };

@@ -8,11 +8,12 @@ local conv = customer_key(P.customer_key, 'conv')
 local id, head = P.session, nil
 if id then
   head = read_head(id)
-  if not head or head.customer ~= P.customer then return { 'unknown' } end
+  if not head or head.customer ~= P.customer then return { 'unknown', merged_into(P.customer_key) } end
   if P.conversation and head.conversation and head.conversation ~= P.conversation then return { 'mismatch' } end
 elseif P.conversation then
   local bound = redis.call('HGET', conv, P.conversation)
   head = bound and read_head(bound)
+  if bound and not head and redis.call('EXISTS', session_key(bound, 'coming')) == 1 then return { 'coming', bound } end
   if head and not over(head, bound, now) then id = bound else head = nil end
 end
 
@@ -26,6 +27,8 @@ if head then
   end
 else
   if is_erasing(P.customer_key) then return { 'erasing' } end
+  local into = merged_into(P.customer_key)
+  if into then return { 'merged', into } end
   id = P.new_session
   begin_session(id, P.customer_key, P.head)
   if P.conversation then redis.call('HSET', conv, P.conversation, id) end

@@ -36,6 +36,7 @@ if P.read then
   redis.call('HSET', session_key(P.session), 'mem_read', P.read)
   redis.call('HINCRBY', session_key(P.session), 'mem_tokens', P.read_tokens)
 end
+if P.cold then redis.call('HSET', session_key(P.session), 'mem_cold', P.cold) end
 -- Whoever asked after the job was claimed, still waits.
 local answers = kept[8] == 'forced' and P.summary or kept[8] == 'asked' and not P.again_in and not P.left
 if answers and number(redis.call('HGET', session_key(P.session), 'sum_asked')) <= P.claimed then

@@ -105,3 +105,11 @@ local function keep_memory(ck)
     if P.retention == 0 then redis.call('PERSIST', name) else redis.call('PEXPIRE', name, P.retention) end
   end
 end
+
+-- Whether a message that an entry rests on is still there, where its session came along with a merged customer.
+local function still_rests(id, seq)
+  if redis.call('HEXISTS', customer_key(P.customer_key, 'coming'), 's/' .. id) == 0 then return true end
+  if redis.call('EXISTS', session_key(id)) == 0 then return false end
+  local raw = redis.call('HGET', session_key(id, 'msg'), seq)
+  return not (raw and string.sub(raw, 1, 2) == '0|' and cjson.decode(string.sub(raw, 3)).redacted)
+end

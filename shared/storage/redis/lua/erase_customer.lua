@@ -1,15 +1,36 @@
 -- Erase a customer, P.limit sessions at once. The mark comes first: from then on nothing of theirs is read or written.
 -- Without P.begin, go on only where there is a mark. It goes with the last session, and the id may be used anew.
+-- Who was merged into them is erased before: their names are told, after the mark, until they are.
 local ck, member = P.customer_key, P.tenant .. '/' .. P.customer_key
 if P.begin then
+  local into = not P.alias and merged_into(ck)
+  if into then return { 'merged', into } end
   redis.call('ZADD', erasing_key, 'NX', now, member)
 elseif not is_erasing(ck) then
   return { 'erased' }
 end
+local aliases = redis.call('HKEYS', customer_key(ck, 'from'))
+if #aliases > 0 and not P.alias then return { 'aliases', aliases } end
+redis.call('UNLINK', customer_key(ck, 'into'), customer_key(ck, 'mover'))
 for _, part in ipairs(CUSTOMER_PARTS) do
-  if part ~= 'ses' then redis.call('UNLINK', customer_key(ck, part)) end
+  if part ~= 'ses' and part ~= 'coming' then redis.call('UNLINK', customer_key(ck, part)) end
 end
 redis.call('UNLINK', customer_key(ck, 'copied'))
+-- Sessions that had left another bucket, and not yet arrived.
+for _, field in ipairs(redis.call('HKEYS', customer_key(ck, 'coming'))) do
+  local id = string.match(field, '^s/(.+)$')
+  local kept = id and redis.call('GET', session_key(id, 'coming'))
+  if kept then
+    local rest = cjson.decode(kept)
+    for _, ticket in ipairs(rest.tickets) do redis.call('RPUSH', session_key(id, 'in'), ticket) end
+    for index = 1, #rest.requests, 2 do
+      redis.call('ZADD', session_key(id, 'req'), rest.requests[index + 1], rest.requests[index])
+    end
+    redis.call('UNLINK', session_key(id, 'coming'))
+    remove_session(id, { customer = '', customer_key = ck })
+  end
+end
+redis.call('UNLINK', customer_key(ck, 'coming'))
 local sessions = customer_key(ck, 'ses')
 for _, id in ipairs(redis.call('ZRANGE', sessions, 0, P.limit - 1)) do
   -- Nobody is told whose they were. `read_head` sees none of them any more.
@@ -31,6 +52,10 @@ for index = 1, #rows, 2 do
       redis.call('ZREM', outbox_due_key, rows[index])
     end
   end
+end
+for _, merge in ipairs(redis.call('ZRANGE', merging_key, 0, -1)) do
+  local tenant, into = string.match(merge, '^([^/]+)/[^/]+/([^/]+)$')
+  if tenant == P.tenant and into == ck then redis.call('ZREM', merging_key, merge) end
 end
 redis.call('ZREM', erasing_key, member)
 return { 'erased' }

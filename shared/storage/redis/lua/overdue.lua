@@ -12,4 +12,4 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', wake_key, '-inf', now, 'LIMI
   found[#found + 1] = { member, suspect and 1 or 0 }
 end
 return { 'overdue', found, redis.call('ZCARD', wake_key) + redis.call('ZCARD', outbox_due_key)
-  + redis.call('ZCARD', callbacks_key) + redis.call('ZCARD', erasing_key) }
+  + redis.call('ZCARD', callbacks_key) + redis.call('ZCARD', erasing_key) + redis.call('ZCARD', merging_key) }

@@ -1,4 +1,4 @@
--- Before every script that works on a bucket, behind `names` and `burst`: what several scripts share.
+-- Before every script that works on a bucket, behind `names`, `moved` and `burst`: what several scripts share.
 
 -- Some operations are not safe to ask twice by themselves. Their answer is kept for ten seconds under the asker's own
 -- token, so that asking again after a lost answer finds it and changes nothing.
@@ -29,7 +29,8 @@ local HEAD = { 'status', 'customer', 'customer_key', 'conversation', 'expires', 
   'created', 'handler' }
 -- What belongs to a session besides its head (false), and what belongs to its customer.
 local SESSION_PARTS = { false, 'in', 'msg', 'pending', 'req', 'sums' }
-local CUSTOMER_PARTS = { 'ses', 'conv', 'mem', 'memorder', 'memhistory', 'dig', 'digorder', 'idx', 'idxlog', 'memgone' }
+local CUSTOMER_PARTS = { 'ses', 'conv', 'mem', 'memorder', 'memhistory', 'dig', 'digorder', 'idx', 'idxlog', 'memgone',
+  'from', 'coming' }
 -- A customer who is being erased is gone for everybody from the mark on: nothing of theirs is read, or written.
 local function is_erasing(customer) return redis.call('ZSCORE', erasing_key, P.tenant .. '/' .. customer) end
 local function read_head(id)

@@ -1,0 +1,28 @@
+-- Behind the names of keys, before every script that works on a bucket: what moved with its customer.
+
+local merging_key = base .. 'merging'
+-- What moved to another bucket with its customer keeps its id. Where the id says it is, lies the bucket where it is now;
+-- and beside a customer that was merged into another, who that is. Both last a day longer than what they lead to: it is
+-- kept for a while after it was last asked for by its id.
+local DAY = 86400000
+local function at_key(id) return root .. 'at:' .. id end
+local function lasting(name)
+  if P.retention == 0 then
+    redis.call('PERSIST', name)
+  else
+    redis.call('PEXPIRE', name, math.max(P.retention, P.request_retention + P.deadline) + DAY)
+  end
+end
+local function point(id, bucket)
+  redis.call('SET', at_key(id), bucket)
+  lasting(at_key(id))
+end
+local function merged_into(customer)
+  local into = redis.call('GET', customer_key(customer, 'into'))
+  if into then lasting(customer_key(customer, 'into')) end
+  return into
+end
+if P.follow then
+  local into = merged_into(P.customer_key)
+  if into then return { 'merged', into } end
+end
