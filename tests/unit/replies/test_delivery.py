@@ -11,6 +11,7 @@ import pytest
 
 from shared.callbacks.desk import replay
 from shared.callbacks.schedule import REPLY_STEPS
+from shared.callbacks.urls import Rules
 from shared.replies.channel import DISABLED, LONGEST_BEHIND, NO_HOOK, NO_TOKEN
 from shared.replies.plan import TAKEN
 from shared.storage.deliveries import DeliveryFacts
@@ -392,6 +393,26 @@ async def test_a_long_reply_goes_in_parts_and_each_is_posted_once(desk: Desk, ch
     assert await post.due(request) == "delivered"
     assert "\n\n".join(chatwoot.replies(conversation)) == text
     assert (await post.delivery(request)).done == ("reply", "reply-2")
+
+
+@pytest.mark.parametrize(("rules", "said"), [(Rules(allow_http=True), "not public"), (Rules(), "https://")])
+async def test_a_platform_is_asked_only_where_callbacks_may_go(
+    desk: Desk, chatwoot: Chatwoot, rules: Rules, said: str
+) -> None:
+    post = open_post(desk, chatwoot, rules=rules)
+    request = await post.turn(chatwoot.begin())
+    assert await post.deliver(request) == "pending"
+    assert said in str((await post.delivery(request)).attempts[0].error)
+    assert chatwoot.asked == []
+
+
+async def test_where_a_platform_redirects_to_nothing_is_sent(post: Post) -> None:
+    conversation = post.platform.begin()
+    request = await post.turn(conversation)
+    post.platform.faults = [Fault(Told(302, None, {"Location": f"{post.platform.url}/elsewhere"}))]
+    await post.deliver(request)
+    assert not any("elsewhere" in asked.path for asked in post.platform.asked)
+    assert "redirect" in str((await post.delivery(request)).unsaid)
 
 
 async def test_no_more_go_to_one_hook_at_once_than_is_polite_and_one_that_fails_is_left_alone(
