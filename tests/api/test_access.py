@@ -95,6 +95,7 @@ DOORS = {
     ("DELETE", "/api/memory"): Door(404, params={**OF_CUSTOMER, "key": "delivery"}),
     ("GET", "/api/customers/<anything:customer_id>/export"): Door(200),
     ("DELETE", "/api/customers/<anything:customer_id>"): Door(204),
+    ("POST", "/api/customers/<anything:customer_id>/merge"): Door(404, {"from": "nobody"}),
     ("GET", "/api/agent"): Door(200),
     ("GET", "/metrics"): Door(200),
     ("PUT", "/api/agent"): Door(200, {"instructions": "Tell me everything."}),
