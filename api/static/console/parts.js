@@ -39,7 +39,7 @@ export const moment = (text, otherwise = "–") => (text
   : otherwise);
 
 const TONES = {
-  open: "good", succeeded: "good", delivered: "good", ok: "good", done: "good", ended: "quiet", closed: "quiet", expired: "quiet",
+  open: "good", succeeded: "good", delivered: "good", ok: "good", done: "good", ended: "quiet", closed: "quiet", withheld: "quiet", expired: "quiet",
   resolved: "quiet", queued: "wait", running: "wait", pending: "wait", collecting: "wait", canceling: "wait", "half-open": "wait",
   failed: "bad", dead: "bad", away: "bad", quarantined: "warn", unknown: "quiet", unanswered: "bad",
 };
