@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from api.schemas import Path
 from shared.models import Identifier, Model
@@ -14,6 +14,21 @@ class CustomerPath(Path):
     """A customer in the path."""
 
     customer_id: Identifier
+
+
+class MergeBody(Model):
+    """Who turned out to be the customer."""
+
+    source: Identifier = Field(alias="from", description="the id that stands for the customer from now on")
+
+
+class Merging(Model):
+    """How far a merge is: `merged` when all that was kept of `from` is the customer's."""
+
+    status: Literal["merging", "merged"]
+    customer_id: str
+    source: str = Field(alias="from")
+    sessions_left: int = Field(0, description="sessions that have yet to move, at least")
 
 
 class ExportLine(Model):

@@ -20,6 +20,7 @@ IDS = {
     "session.closed": f"evt_{SESSION}_closed_1795342016583",
     "session.summarized": f"evt_{SESSION}_summary_3",
     "memory.updated": f"evt_{SESSION}_memory_12",
+    "customer.merged": "evt_merged_5d0c1b7e2f9a4c6688d3e1f207",
 }
 
 
@@ -34,14 +35,15 @@ def event_schemas(models: Iterable[type[Event]]) -> dict[str, Any]:
 
 def example(kind: str, *, content: bool) -> dict[str, Any]:
     """Return an event of a type as it is published, or with `content` as it is posted."""
-    of_request = kind.startswith("chat.")
+    of_request, of_customer = kind.startswith("chat."), kind.startswith("customer.")
     row = OutboxRow(
         id=IDS.get(kind, f"evt_{REQUEST}"),
         type=kind,
         tenant=TENANT,
         bucket="07",
-        session_id=SESSION,
+        session_id="" if of_customer else SESSION,
         customer_id="eva",
+        merged="anon-4711" if of_customer else None,
         at=AT,
         request_id=REQUEST if of_request else None,
         metadata={"channel": "web"} if of_request else {},

@@ -1,4 +1,4 @@
-"""`customer-memory customers`: export or erase all that is kept of one."""
+"""`customer-memory customers`: export or erase all that is kept of one, or merge two."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ from urllib.parse import quote
 import click
 
 from cli.http import Api
+from cli.migrate import open_portable
+from cli.moved_index import list_anew
 from cli.options import service_options
-from cli.rundir import find_url
+from cli.rundir import find_settings, find_url
 from shared.errors import CustomerMemoryError
 from shared.settings import load_settings
+from shared.storage import open_store
 
 AGAIN_SECONDS: Final = 2.0
+PATIENCE_SECONDS: Final = 30.0
 TOLD_SECONDS: Final = 5.0
 GOES_ON: Final = 202
+PAUSE_SECONDS: Final = 0.1  # a merge moves while it is asked for
 
 
 @click.group
 def customers() -> None:
-    """Export or erase all that is kept of a customer."""
+    """Export or erase all that is kept of a customer, or merge two."""
 
 
 @customers.command
@@ -52,6 +57,42 @@ def erase(customer: str, *, yes: bool, url: str | None, key: str | None) -> None
         click.confirm(f"Erase everything that is kept of {customer!r}, for ever?", abort=True, err=True)
     asyncio.run(_erase(_api(url, key), customer))
     click.echo(f"{customer} is erased")
+
+
+@customers.command
+@click.argument("source", metavar="FROM")
+@click.argument("into", metavar="INTO")
+@click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+@service_options
+def merge(source: str, into: str, *, yes: bool, url: str | None, key: str | None) -> None:
+    """Merge the customer FROM, such as an anonymous visitor, into the customer INTO, for ever.
+
+    FROM stands for INTO from then on. Interrupted, it goes on by itself.
+    """
+    if not yes:
+        click.confirm(f"Let {source!r} be {into!r}, for ever?", abort=True, err=True)
+    asyncio.run(_merge(_api(url, key), source, into))
+    click.echo(f"{source} is {into}")
+
+
+@customers.command
+@click.option("--tenant", "tenants", multiple=True, metavar="NAME", help="Only this tenant; may be given again.")
+def relist(tenants: tuple[str, ...]) -> None:
+    """List customers anew, by the sessions that are kept: those of a release before lists are in none.
+
+    It reads every session once, and may be run at any time, and again.
+    """
+    click.echo(f"{asyncio.run(_relist(tenants))} sessions were looked at")
+
+
+async def _relist(tenants: tuple[str, ...]) -> int:
+    settings = find_settings(load_settings())
+    portable = open_portable(settings)
+    try:
+        async with open_store(settings, patience=PATIENCE_SECONDS) as store:
+            return await list_anew(store, portable, tenants)
+    finally:
+        await portable.close()
 
 
 def _api(url: str | None, key: str | None) -> Api:
@@ -100,5 +141,22 @@ async def _erase(api: Api, customer: str) -> None:
                 told = time.monotonic()
                 click.echo(f"nothing of it can be read any more; removing for {told - began:.0f} s", err=True)
             await asyncio.sleep(answer.retry_after(AGAIN_SECONDS))
+    if not answer.ok:
+        raise CustomerMemoryError(answer.problem)
+
+
+async def _merge(api: Api, source: str, into: str) -> None:
+    path, body = f"{_path(into)}/merge", {"from": source}
+    async with api:
+        answer = await api.call("POST", path, body=body)
+        if answer.status == GOES_ON:
+            # Sessions that begin meanwhile are counted too, so it may take longer than it seems.
+            most = int(answer.body["sessionsLeft"])
+            with click.progressbar(length=most, label="sessions moved", file=sys.stderr, show_pos=True) as bar:
+                while answer.status == GOES_ON:
+                    bar.update(max(0, most - int(answer.body["sessionsLeft"]) - bar.pos))
+                    await asyncio.sleep(PAUSE_SECONDS)
+                    answer = await api.call("POST", path, body=body)
+                bar.update(max(0, most - bar.pos) if answer.ok else 0)
     if not answer.ok:
         raise CustomerMemoryError(answer.problem)

@@ -111,15 +111,15 @@ class CustomerErasing(Refusal):
 
 
 class CustomerMerged(Refusal):
-    """The customer was merged into another. Name that one; `into` is who it is."""
+    """The customer was merged into another, `into`."""
 
     def __init__(self, into: str) -> None:
-        super().__init__()
+        super().__init__(f"The customer was merged into {into!r}. Name that one.")
         self.into = into
 
 
 class MergeRefused(Refusal):
-    """A customer cannot be merged into itself, nor into one that was merged into it. Name two different customers."""
+    """A customer cannot be merged into one who was merged into it. Both are the same by now."""
 
 
 class MergeBusy(Refusal):

@@ -60,50 +60,69 @@ class MemoryData(About):
     memory_url: str = Field(description="where they are read")
 
 
+class MergedData(Model):
+    """Two customers who are one."""
+
+    customer_id: str = Field(description="who it is")
+    merged_customer_id: str = Field(description="who stands for that one from now on")
+
+
 class Event(Model):
     """A CloudEvents 1.0 envelope."""
 
     specversion: Literal["1.0"]
     id: str = Field(description="the same each time this event is delivered")
     source: str = Field(description="`/customer-memory/` and the tenant")
-    subject: str = Field(description="the session")
     time: datetime = Field(description="when it happened, by the store's clock")
     datacontenttype: Literal["application/json"]
 
 
-class ReplyCompleted(Event):
+class SessionEvent(Event):
+    """What happened in a session."""
+
+    subject: str = Field(description="the session")
+
+
+class ReplyCompleted(SessionEvent):
     """A request has its reply."""
 
     type: Literal["chat.reply.completed"]
     data: CompletedData
 
 
-class ReplyFailed(Event):
+class ReplyFailed(SessionEvent):
     """A request has failed, and says why."""
 
     type: Literal["chat.reply.failed"]
     data: FailedData
 
 
-class SessionClosed(Event):
+class SessionClosed(SessionEvent):
     """A session was closed."""
 
     type: Literal["session.closed"]
     data: About
 
 
-class SessionSummarized(Event):
+class SessionSummarized(SessionEvent):
     """A session has a new summary."""
 
     type: Literal["session.summarized"]
     data: SummarizedData
 
 
-class MemoryUpdated(Event):
+class MemoryUpdated(SessionEvent):
     """Memory entries were extracted from a session, or resolved by it."""
 
     type: Literal["memory.updated"]
     data: MemoryData
+
+
+class CustomerMerged(Event):
+    """A customer was merged into another: what was kept of them is the other's."""
+
+    type: Literal["customer.merged"]
+    data: MergedData
 
 
 EVENT_TYPES: dict[str, type[Event]] = {
@@ -111,6 +130,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "chat.reply.failed": ReplyFailed,
     "session.closed": SessionClosed,
     "session.summarized": SessionSummarized,
+    "customer.merged": CustomerMerged,
     "memory.updated": MemoryUpdated,
 }
 
@@ -122,7 +142,7 @@ def routing_key(row: OutboxRow) -> str:
 
 def envelope(row: OutboxRow, content: ChatRequest | None = None) -> dict[str, Any]:
     """Return the CloudEvents envelope of a row; with `content`, its request's result or failure is told in full."""
-    data: dict[str, Any] = {"sessionId": row.session_id}
+    data: dict[str, Any] = {"sessionId": row.session_id} if row.session_id else {}
     if row.customer_id:  # one who was erased is not told
         data["customerId"] = row.customer_id
     if row.request_id is not None:
@@ -131,6 +151,8 @@ def envelope(row: OutboxRow, content: ChatRequest | None = None) -> dict[str, An
             "resultUrl": f"/api/chat/{row.request_id}",
             "metadata": row.metadata,
         }
+    if row.merged is not None:
+        data["mergedCustomerId"] = row.merged
     if row.type == "session.summarized":
         data["summaryUrl"] = f"/api/sessions/{row.session_id}/summary"
     if row.type == "memory.updated":
@@ -142,7 +164,7 @@ def envelope(row: OutboxRow, content: ChatRequest | None = None) -> dict[str, An
         "id": row.id,
         "source": f"/customer-memory/{row.tenant}",
         "type": row.type,
-        "subject": row.session_id,
+        **({"subject": row.session_id} if row.session_id else {}),
         "time": row.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "datacontenttype": "application/json",
         "data": data,

@@ -1,4 +1,4 @@
-"""Customers as a whole: exporting one, erasing one."""
+"""Customers as a whole: exporting one, erasing one, merging two."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from api.audit import acted, named
 from api.console_schemas import CustomerAccountView, CustomerList, CustomersQuery, CustomerView, PageQuery
-from api.customer_schemas import CustomerPath, Erasing, ExportLine
-from api.problems import RETRY_SECONDS, ProblemDetails
+from api.customer_schemas import CustomerPath, Erasing, ExportLine, MergeBody, Merging
+from api.problems import RETRY_SECONDS, ProblemDetails, invalid
 from api.routes.common import PROBLEMS, answer, page
 from api.services import services, tenant_store
 from api.summary_schemas import DigestList, DigestView
@@ -21,7 +21,7 @@ from shared.storage.cursors import place_cursor, read_place
 from shared.storage.types import KeptDigest
 
 JSON_LINES: Final = "application/x-ndjson"
-ERASE_SECONDS: Final = 1.0  # after that the caller is told that it goes on
+AT_ONCE_SECONDS: Final = 1.0  # after that the caller is told that it goes on
 
 blueprint = APIBlueprint(
     "customers",
@@ -95,7 +95,7 @@ def erase_customer(path: CustomerPath) -> Response:
 
     async def erase() -> bool:
         loop = asyncio.get_running_loop()
-        until = loop.time() + ERASE_SECONDS
+        until = loop.time() + AT_ONCE_SECONDS
         while await own.erase_customer(path.customer_id):
             if loop.time() >= until:
                 return True
@@ -109,4 +109,40 @@ def erase_customer(path: CustomerPath) -> Response:
         return Response(status=204)
     response = answer(Erasing(), 202)
     response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+@blueprint.post(
+    "/<anything:customer_id>/merge",
+    summary="Merge another customer into this one",
+    responses={200: Merging, 202: Merging, 404: ProblemDetails, 409: ProblemDetails, **PROBLEMS},
+    merge_slashes=False,
+)
+def merge_customer(path: CustomerPath, body: MergeBody) -> Response:
+    """Let all that is kept of `from` be this customer's: 200 when it is, 202 while it goes on by itself.
+
+    From then on `from` stands for this customer, wherever it is named.
+    """
+    if body.source == path.customer_id:
+        raise invalid("/from", "is the customer it is to be merged into; name another one")
+    own = tenant_store()
+
+    async def merge() -> int:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + AT_ONCE_SECONDS
+        while left := await own.merge_customer(body.source, path.customer_id):
+            if loop.time() >= until:
+                return left
+        return 0
+
+    serving, tenant = services(), g.tenant
+    left = serving.call(merge())
+    acted("merge-customer", named(path.customer_id))
+    serving.note(lambda noter: noter.changed(tenant, "customers", "requests"))
+    told = Merging(
+        status="merging" if left else "merged", customer_id=path.customer_id, source=body.source, sessions_left=left
+    )
+    response = answer(told, 202 if left else 200)
+    if left:
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response

@@ -281,8 +281,10 @@ class Customers(Protocol):
         Raises CustomerMerged.
         """
 
-    async def merge_customer(self, source: str, into: str) -> bool:
-        """Merge a customer into another, as far as one call goes; return whether anything is left to move.
+    async def merge_customer(self, source: str, into: str) -> int:
+        """Merge a customer into another, as far as one call goes; return how many sessions are left to move, at least.
+
+        At the end 0 is returned, and not before all else has moved too.
 
         All that is kept of them becomes the other's: sessions, under the ids they have, with their open requests and
         jobs; entries, of which the newer at its source stands and the earlier values of both are kept; digests, index.

@@ -6,8 +6,7 @@ earlier values of both are kept, newest first.
 
 from __future__ import annotations
 
-import hashlib
-import json
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -39,9 +38,9 @@ class KeptEntry:
         return list(dict.fromkeys(place for each in (self.entry, *self.history) if (place := place_of(each))))
 
 
-def merge_event(source: str, into: str) -> str:
-    """Return the id of the event that tells of a merge: the same, however often it was begun."""
-    return f"evt_merged_{hashlib.sha256(json.dumps([source, into]).encode()).hexdigest()[:26]}"
+def merge_event() -> str:
+    """Return an id for the event that tells of a merge: nothing of it can be guessed from whom it is about."""
+    return f"evt_merged_{secrets.token_hex(13)}"
 
 
 def said_at(entry: Mapping[str, Any]) -> int:

@@ -1,9 +1,9 @@
 """Moving between stores: what a store holds, as values that any other store can take.
 
 A *unit* is what moves as one: a session with its messages, requests and summary; a customer's memory, which is entries
-and the digests of sessions; a tenant's instructions; a request whose session was deleted; a reservation of an
-idempotency key. Fields are text by name, as in `records`; a field that no store knows is carried along as it is.
-`portable_fields` says in what form.
+and the digests of sessions; that one was merged into another; a tenant's instructions; a request whose session was
+deleted; a reservation of an idempotency key. Fields are text by name, as in `records`; a field that no store knows is
+carried along as it is. `portable_fields` says in what form.
 
 A *stamp* is a digest of all of a unit that can change: equal stamps, equal contents. (Messages and finished requests
 never change and only become more, so their count stands for them.) Where a unit was last the same in two stores, both
@@ -25,7 +25,7 @@ from shared.storage.access import KeyVault
 from shared.storage.portable_fields import Fields, canonical
 from shared.storage.types import KeptSummary
 
-Kind = Literal["session", "memory", "instructions", "request", "reservation"]
+Kind = Literal["session", "memory", "merge", "instructions", "request", "reservation"]
 
 # What `copied` is while a unit is being written: it is not whole, and nobody's but the migration's.
 LOADING: Final = "*"
@@ -41,16 +41,21 @@ class Vanished(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What moves as one. `name`: a session's, customer's or request's id, the hash of a key; empty for instructions."""
+    """What moves as one. `name`: a session's, customer's or request's id, the hash of a key; empty for instructions.
+
+    `at`: the bucket where it was found, if that is known: with a customer who was merged, it is another than its id's.
+    """
 
     kind: Kind
     tenant: str
     name: str = ""
+    at: str = field(default="", compare=False)
 
     @property
     def bucket(self) -> str:
         """The bucket it lies in, where it lies in one."""
-        return bucket_of(self.tenant, self.name) if self.kind == "memory" else self.name[4:6]
+        of_customer = self.kind in {"memory", "merge"}
+        return bucket_of(self.tenant, self.name) if of_customer else self.at or self.name[4:6]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.tenant}/{self.name}".rstrip("/")

@@ -95,6 +95,7 @@ DOORS = {
     ("DELETE", "/api/memory"): Door(404, params={**OF_CUSTOMER, "key": "delivery"}),
     ("GET", "/api/customers/<anything:customer_id>/export"): Door(200),
     ("DELETE", "/api/customers/<anything:customer_id>"): Door(204),
+    ("POST", "/api/customers/<anything:customer_id>/merge"): Door(404, {"from": "nobody"}),
     ("GET", "/api/agent"): Door(200),
     ("GET", "/metrics"): Door(200),
     ("PUT", "/api/agent"): Door(200, {"instructions": "Tell me everything."}),
@@ -246,7 +247,7 @@ def test_a_tenant_cannot_call_itself_another(door: tuple[str, str], house: House
 
 @pytest.mark.parametrize("path", sorted(path for _, path in PUBLIC if "<platform>" not in path))
 def test_what_is_public_says_nothing_of_anyone(path: str, house: House, stack: Stack) -> None:
-    known = path.replace("/static/<name>", "/static/chat.js")
+    known = path.replace("/static/<path:name>", "/static/chat.js")
     known = known.replace("<name>", "start.js").replace("<slug>", "session-closed")
     with stack.client() as anybody:
         response = anybody.get(known)

@@ -96,6 +96,80 @@ def test_an_export_of_nobody_holds_nothing(caller: Caller) -> None:
     assert exported(caller, "nobody") == [{"type": "end", "customerId": "nobody", "counts": {}}]
 
 
+def merge(caller: Caller, source: str, into: str) -> dict[str, Any]:
+    """Merge two customers, however long it takes; return the last answer."""
+    path = f"/api/customers/{quote(into, safe='')}/merge"
+
+    def merged() -> dict[str, Any] | None:
+        response = caller.http.post(path, json={"from": source})
+        assert response.status_code in {200, 202}, response.text
+        return as_object(response) if response.status_code == 200 else None
+
+    return wait_for(f"{source} to be merged", merged)
+
+
+def test_an_anonymous_visitor_turns_out_to_be_a_known_customer(caller: Caller) -> None:
+    anon, maria = f"anon/{secrets.token_hex(8)}", f"maria-{secrets.token_hex(8)}"
+    first = caller.ask("My order is A-1", customerId=anon, conversationId="chat-1")
+    caller.remember(anon, "order", "A-1")
+    caller.remember(maria, "order", "B-2")
+    assert merge(caller, anon, maria) == {"status": "merged", "customerId": maria, "from": anon, "sessionsLeft": 0}
+    for customer in (anon, maria):
+        sessions = caller.http.get("/api/sessions", params={"customerId": customer}).json()
+        assert [(each["id"], each["customerId"]) for each in sessions] == [(first["sessionId"], maria)]
+        (entry,) = caller.http.get("/api/memory", params={"customerId": customer}).json()
+        assert (entry["value"], [each["value"] for each in entry["history"]]) == ("B-2", ["A-1"])
+        again = caller.ask("And now?", customerId=customer, conversationId="chat-1")
+        assert again["sessionId"] == first["sessionId"]
+        assert as_object(caller.http.get(f"/api/chat/{again['requestId']}"))["status"] == "succeeded"
+        assert [line["type"] for line in exported(caller, customer)].count("session") == 1
+    assert len(caller.http.get(f"/api/sessions/{first['sessionId']}/messages").json()) == 6
+    actions = caller.http.get("/api/actions").json()
+    assert "merge-customer" in {each["action"] for each in actions}
+
+
+def test_a_retry_under_its_key_finds_what_was_accepted_before_the_merge(caller: Caller) -> None:
+    anon, maria = f"anon-{secrets.token_hex(8)}", f"maria-{secrets.token_hex(8)}"
+    body = {"customerId": anon, "message": "Once", "conversationId": "chat-1"}
+    headers = {"Idempotency-Key": secrets.token_hex(8)}
+    before = as_object(caller.http.post("/api/chat", json=body, headers=headers))
+    merge(caller, anon, maria)
+    after = as_object(caller.http.post("/api/chat", json=body, headers=headers))
+    assert (after["requestId"], after["sessionId"]) == (before["requestId"], before["sessionId"])
+    new = {"Idempotency-Key": secrets.token_hex(8)}
+    twice = [as_object(caller.http.post("/api/chat", json=body, headers=new)) for _ in range(2)]
+    assert twice[0]["requestId"] == twice[1]["requestId"]
+    assert twice[0]["sessionId"] == before["sessionId"]
+
+
+def test_erasing_reaches_who_was_merged(caller: Caller, server: Valkey) -> None:
+    canary, anon, maria = (f"{name}-{secrets.token_hex(8)}" for name in ("canary", "anon", "maria"))
+    caller.ask(f"{canary}, my order", customerId=anon)
+    caller.remember(maria, "word", canary)
+    merge(caller, anon, maria)
+    assert_problem(caller.http.delete(f"/api/customers/{anon}"), 409, "customer-merged")
+    erase(caller, maria)
+    wait_for("answers kept for retries to go", lambda: canary not in everything_stored(server), 15)
+    assert [name for name in (anon, maria) if name in everything_stored(server)] == []
+
+
+def test_a_merge_that_cannot_be_is_refused(caller: Caller) -> None:
+    anon, maria, other = (f"{name}-{secrets.token_hex(8)}" for name in ("anon", "maria", "other"))
+    for name in (anon, other):
+        caller.remember(name, "known", 1)
+
+    def refused(source: str, into: str, status: int, kind: str) -> None:
+        assert_problem(caller.http.post(f"/api/customers/{into}/merge", json={"from": source}), status, kind)
+
+    refused(maria, maria, 400, "invalid-request")
+    refused(maria, anon, 404, "unknown-customer")
+    merge(caller, anon, maria)
+    assert merge(caller, anon, maria)["status"] == "merged"
+    refused(maria, anon, 409, "merge-refused")
+    refused(anon, other, 409, "customer-merged")
+    assert_problem(caller.http.post(f"/api/customers/{maria}/merge", json={"from": ""}), 400, "invalid-request")
+
+
 def test_an_id_that_is_none_is_refused(caller: Caller) -> None:
     assert_problem(caller.http.delete(f"/api/customers/{'x' * 257}"), 400, "invalid-request")
     assert_problem(caller.http.delete("/api/customers/a%07b"), 400, "invalid-request")

@@ -32,6 +32,8 @@ class FakeApi:
         exported: what an export sends, chunk by chunk.
         erasing: how often an erasure is not done yet.
         erased: the customers whose erasure was asked for, each time.
+        merging: how often a merge is not done yet.
+        merged: who was to be merged into whom, each time.
         overlaps: customers of whom two messages were under way at once.
 
     """
@@ -49,6 +51,8 @@ class FakeApi:
     exported: list[bytes] = field(default_factory=list)
     erasing: int = 0
     erased: list[str] = field(default_factory=list)
+    merging: int = 0
+    merged: list[tuple[str, str]] = field(default_factory=list)
     overlaps: set[str] = field(default_factory=set)
     url: str = ""
     _busy: set[str] = field(default_factory=set)
@@ -70,6 +74,7 @@ class FakeApi:
                 web.get("/api/memory", self._memory),
                 web.get("/api/customers/{id}/export", self._export),
                 web.delete("/api/customers/{id}", self._erase),
+                web.post("/api/customers/{id}/merge", self._merge),
             ]
         )
         return app
@@ -144,6 +149,13 @@ class FakeApi:
             self.erasing -= 1
             return web.json_response({"status": "erasing"}, status=202, headers={"Retry-After": "0"})
         return web.Response(status=204)
+
+    async def _merge(self, request: web.Request) -> web.Response:
+        self.merged.append((str((await request.json())["from"]), request.match_info["id"]))
+        if self.merging:
+            self.merging -= 1
+            return web.json_response({"status": "merging", "sessionsLeft": 10 * self.merging + 1}, status=202)
+        return web.json_response({"status": "merged", "sessionsLeft": 0})
 
     async def _memory(self, request: web.Request) -> web.Response:
         entry = {"scope": "preference", "key": "language", "value": "en", "customer": request.query["customerId"]}

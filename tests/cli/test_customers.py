@@ -44,3 +44,19 @@ def test_without_yes_it_asks_whether_it_is_meant(answer: str, erased: list[str],
     result = _customers("erase", "maria", "--url", fake_api.url, answer=answer)
     assert fake_api.erased == erased
     assert result.exit_code == (0 if erased else 1)
+
+
+def test_a_merge_is_asked_for_until_it_is_done_and_shows_how_far_it_is(fake_api: FakeApi) -> None:
+    fake_api.merging = 3
+    result = _customers("merge", "anon/1", "maria", "--yes", "--url", fake_api.url)
+    assert (result.exit_code, result.stdout) == (0, "anon/1 is maria\n")
+    assert fake_api.merged == [("anon/1", "maria")] * 4
+    assert "sessions moved" in result.stderr
+
+
+def test_a_merge_that_is_done_at_once_shows_nothing_more(fake_api: FakeApi) -> None:
+    result = _customers("merge", "anon", "maria", "--url", fake_api.url, answer="y\n")
+    assert result.exit_code == 0
+    assert "sessions moved" not in result.stderr
+    assert _customers("merge", "anon", "maria", "--url", fake_api.url, answer="n\n").exit_code == 1
+    assert fake_api.merged == [("anon", "maria")]

@@ -94,6 +94,29 @@ def test_a_later_session_knows_what_an_earlier_one_said(customer: Customer) -> N
     assert "words" in parts["recall"]["why"][recalled]
 
 
+def test_what_a_visitor_told_is_known_of_the_customer_they_turn_out_to_be(customer: Customer) -> None:
+    visitor = Customer(customer.stack)
+    first = visitor.say("Please call me Lotte. My order number is KX-8822, and the lamp is broken.")
+    wait_for("the session to be read", lambda: {"name", "order"} <= visitor.entries().keys(), 60)
+    customer.say("Hello, this is me.")
+    merged = customer.http.post(f"/api/customers/{customer.id}/merge", json={"from": visitor.id})
+    assert (merged.status_code, merged.json()["status"]) == (200, "merged")
+    assert customer.entries()["order"]["provenance"]["sessionId"] == first["sessionId"]
+    assert customer.memory(query="order number")["turns"]
+    marker = f"marker-{secrets.token_hex(4)}"
+    later = customer.say(f"Which number does my order have? {marker}")
+    assert later["sessionId"] != first["sessionId"]
+    assert "KX-8822" in customer.prompt(marker)
+    receipt = customer.http.get(f"/api/chat/{later['requestId']}/receipt").json()
+    parts = {part["name"]: part for part in receipt["parts"]}
+    assert "order" in parts["memory"]["included"]
+    assert f"{first['sessionId']}/1" in parts["recall"]["included"]
+    # And the visitor's own conversation goes on, under either id.
+    for name in (visitor, customer):
+        assert name.say("Thank you.", first["sessionId"])["sessionId"] == first["sessionId"]
+    visitor.http.close()
+
+
 def test_what_was_said_can_be_looked_for(customer: Customer) -> None:
     session = customer.say("The lamp in my kitchen hums at night.")["sessionId"]
     customer.say("My sister has the same lamp, and hers does not.", session)

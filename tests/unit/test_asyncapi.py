@@ -105,7 +105,11 @@ def test_who_the_customer_is_stands_in_data_alone(kind: str, customer: str, meta
     assert "PRIVATE" not in told
     assert event["data"]["customerId"] == customer
     assert all(ATTRIBUTE.fullmatch(name) and isinstance(value, str) for name, value in attributes.items())
-    EVENT_TYPES[kind].model_validate(envelope(replace(row, request_id=row.request_id if "reply" in kind else None)))
+    row = replace(row, request_id=row.request_id if "reply" in kind else None)
+    if kind == "customer.merged":
+        row = replace(row, session_id="", merged=f"{customer}!")
+        assert "CUSTOMER" not in json.dumps({name: value for name, value in envelope(row).items() if name != "data"})
+    EVENT_TYPES[kind].model_validate(envelope(row))
 
 
 def test_one_who_was_erased_is_not_told() -> None:

@@ -208,7 +208,10 @@ class SessionCopies(SummaryCopies, RequestCopies):
                 _, rest = bodies.split(line.text, bodies.MOST)
                 pieces = bodies.pieces(key["pk"], key["sk"], rest)
                 actions += [delete({"pk": item["pk"], "sk": item["sk"]}) for item in (key, *pieces)]
-        if there.inbox.bound and not dump.inbox.bound:
+        moved = there.fields["customer"] != dump.fields["customer"]
+        if moved:  # they were merged into another meanwhile
+            actions.append(delete(listed_key(self.tenant, there.fields["customer"], dump.unit.name)))
+        if there.inbox.bound and (moved or not dump.inbox.bound):
             conversation = there.fields["conversation"]
             actions.append(delete(conversation_key(self.tenant, there.fields["customer"], conversation)))
         return actions

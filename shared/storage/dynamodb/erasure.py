@@ -100,9 +100,12 @@ class DynamoErasure(DynamoRemoval):
         await self._client.write(delete(listed_key(self.tenant, customer_id, session_id)))
         return False
 
-    async def _unannounce(self, customer_id: str) -> None:
-        """Let outcomes be announced without their customer, and all else of theirs not at all."""
-        bucket = bucket_of(self.tenant, customer_id)
+    async def _unannounce(self, customer_id: str, called: str | None = None) -> None:
+        """Let outcomes be announced without their customer, and all else of theirs not at all.
+
+        `called`: another id of theirs: what was said in sessions that began under it is announced from its bucket.
+        """
+        bucket = bucket_of(self.tenant, called or customer_id)
         rows = query(None, "#pk = :pk", pk=outbox_key(bucket, "")["pk"])
         async for page in self._client.pages(rows):
             for item in page:

@@ -36,6 +36,7 @@ from shared.storage.dynamodb.schema import (
 from shared.storage.merging import merge_event
 
 AT_ONCE: Final = 10  # sessions that one step moves
+COUNTED: Final = 1_000  # sessions that are left, at most
 MOST_CHAIN: Final = 64
 LOOKED_AT: Final = 100  # items beside a customer, to see whether anything is kept of them
 _OWN: Final = ("conv/", "d/", "e/", SESSIONS, FROM)
@@ -44,7 +45,7 @@ _OWN: Final = ("conv/", "d/", "e/", SESSIONS, FROM)
 class DynamoMerging(DynamoMovingEntries):
     """Implements `shared.storage.contract.Customers.merge_customer`."""
 
-    async def merge_customer(self, source: str, into: str) -> bool:
+    async def merge_customer(self, source: str, into: str) -> int:
         """See `Customers.merge_customer`."""
         target = await self._now_called(into)
         if source in {into, target}:
@@ -56,17 +57,17 @@ class DynamoMerging(DynamoMovingEntries):
             await self._begin_merge(source, target)
         return await self.go_on_merging(source)
 
-    async def go_on_merging(self, source: str) -> bool:
-        """Go on with a merge that has begun, as far as one step goes; return whether anything is left to move."""
+    async def go_on_merging(self, source: str) -> int:
+        """Go on with a merge that has begun, as far as one step goes; return how many sessions are left, at least."""
         mark = await self._client.get(self._mark_key(source))
         if mark is None or "into" not in mark or mark["state"] == DONE:
-            return False
+            return 0
         into = await self._now_called(source)
-        listed = await self._client.first(self._listed_of(source), AT_ONCE)
-        for item in listed:
+        listed = await self._client.first(self._listed_of(source), COUNTED)
+        for item in listed[:AT_ONCE]:
             await self._move(item["sk"].removeprefix(SESSIONS), source, into)
-        if len(listed) == AT_ONCE:
-            return True
+        if len(listed) > AT_ONCE:
+            return len(listed) - AT_ONCE
         await self._move_pieces(source, into)
         for _, entry in await self._all_entries(source):
             await self._move_entry(entry["key"], source, into)
@@ -74,9 +75,9 @@ class DynamoMerging(DynamoMovingEntries):
         await self._move_deleted(source, into)
         await self._repoint(source, into)
         if await self._client.first(self._listed_of(source), 1):
-            return True
+            return 1
         await self._ended_merge(source, into)
-        return False
+        return 0
 
     async def _now_called(self, customer_id: str) -> str:
         """Return the customer that one was merged into, or the same."""
@@ -128,7 +129,7 @@ class DynamoMerging(DynamoMovingEntries):
 
     async def _ended_merge(self, source: str, into: str) -> None:
         now = await self._client.now()
-        row = self._event("customer.merged", "", into, merge_event(source, into), now) | {"merged": source}
+        row = self._event("customer.merged", "", into, merge_event(), now) | {"merged": source}
         ended = update(
             self._mark_key(source),
             "SET #state = :done REMOVE #due_pk, #due_at",
@@ -153,13 +154,14 @@ class DynamoMerging(DynamoMovingEntries):
             return False
         if "into" in mark:
             with suppress(CustomerErasing):
-                return await self.go_on_merging(customer_id)
+                return await self.go_on_merging(customer_id) > 0
             return False
         pk = customer_key(self.tenant, customer_id, "")["pk"]
         asked = query(None, "#pk = :pk AND begins_with(#sk, :came)", pk=pk, came=FROM)
         came = await self._client.first(asked, AT_ONCE)
         for item in came:
             await self._erase_alias(item["customer"], customer_id, mark)
+            await self._unannounce(customer_id, item["customer"])
             await self._client.write(delete({"pk": item["pk"], "sk": item["sk"]}))
         return len(came) == AT_ONCE or await super().go_on_erasing(customer_id)
 

@@ -23,10 +23,13 @@ from shared.storage.dynamodb.base import HEAD, INBOX
 from shared.storage.dynamodb.client import Client, ConditionFailed
 from shared.storage.dynamodb.copies import COPY, SessionCopies
 from shared.storage.dynamodb.entries import VERSIONS_KEPT, entry_sk
+from shared.storage.dynamodb.merging import DynamoMerging
+from shared.storage.dynamodb.merging_sessions import DONE
 from shared.storage.dynamodb.reading import digest_in
 from shared.storage.dynamodb.request_copies import write_all
 from shared.storage.dynamodb.schema import (
     ERASING,
+    FROM,
     SESSIONS,
     SHARDS,
     customer_key,
@@ -62,7 +65,7 @@ TRIES: Final = 20
 
 # What a Scan returns: the items that stand for a unit.
 _STANDS: Final = (
-    "#sk IN (:copy, :inbox, :memory, :agent, :idem) OR "
+    "#sk IN (:copy, :inbox, :memory, :agent, :idem) OR (#sk = :mark AND attribute_exists(#into)) OR "
     "(#sk = :request AND (attribute_exists(#deleted) OR contains(#failure, :gone)))"
 )
 _UNITS: Final[dict[str, Kind]] = {"ses": "session", "cus": "memory", "req": "request", "idem": "reservation"}
@@ -103,22 +106,25 @@ class DynamoPortable:
         asked = {
             "FilterExpression": _STANDS,
             "ProjectionExpression": "#pk, #sk",
-            "ExpressionAttributeNames": {f"#{name}": name for name in ("pk", "sk", "deleted", "failure")},
+            "ExpressionAttributeNames": {f"#{name}": name for name in ("pk", "sk", "deleted", "failure", "into")},
             "ExpressionAttributeValues": pack(
                 {
                     ":copy": COPY,
                     ":inbox": INBOX,
                     ":request": "request",
+                    ":mark": ERASING,
                     ":gone": DELETED,
                     **{f":{name}": name for name in ("memory", "agent", "idem")},
                 }
             ),
             "ConsistentRead": exact,
         }
+        await self._end_merges(tenants)
         last = None
         async for answer in self._answers("scan", **asked):
             for raw in answer["Items"]:
-                unit = _unit(unpack(raw)["pk"])
+                item = unpack(raw)
+                unit = _unit(item["pk"], item["sk"])
                 # Items of one partition follow each other.
                 if unit is not None and unit != last and (not tenants or unit.tenant in tenants):
                     yield unit
@@ -148,6 +154,10 @@ class DynamoPortable:
             await self._copies(dump.unit).load_request(dump)
         elif kind == "memory":
             await self._load_memory(dump)
+        elif kind == "merge":
+            came = customer_key(dump.unit.tenant, dump.fields["into"], f"{FROM}{digest(dump.unit.name)}")
+            mark = {**_place(dump.unit), "into": dump.fields["into"], "state": DONE}
+            await write_all(self._client, [put({**came, "customer": dump.unit.name, "state": DONE}), put(mark)])
         elif kind == "reservation":
             ends = dump.ends or 0
             item = {**_place(dump.unit), **dump.fields, "ends": ends, "ttl": ends // 1000}
@@ -161,9 +171,11 @@ class DynamoPortable:
             await self._copies(unit).remove(unit)
         elif unit.kind == "request":
             await self._copies(unit).remove_request(unit.name)
+        elif unit.kind == "merge":
+            await self._client.delete_many([_place(unit)])
         else:
             found = await self._client.all(query(None, "#pk = :pk", pk=_place(unit)["pk"]))
-            mine = [item for item in found if not item["sk"].startswith(("conv/", SESSIONS, ERASING))]
+            mine = [item for item in found if not item["sk"].startswith(("conv/", SESSIONS, ERASING, FROM))]
             await self._client.delete_many(item for item in mine if item["sk"] not in {"memory", COPY})
             await self._client.delete_many(item for item in mine if item["sk"] in {"memory", COPY})
 
@@ -211,6 +223,11 @@ class DynamoPortable:
             return await self._copies(unit).look_at_request(unit)
         if unit.kind == "memory":
             return await self._look_at_memory(unit)
+        if unit.kind == "merge":
+            return await self._look_at_merge(unit)
+        return await self._look_at_tenants(unit)
+
+    async def _look_at_tenants(self, unit: Unit) -> Kept | None:
         if unit.kind == "instructions":
             return await self._look_at_instructions(unit)
         item = await self._client.get(_place(unit))
@@ -236,6 +253,22 @@ class DynamoPortable:
         if not fields and copied is None:
             return None
         return Kept(Dump(unit, fields, ends=named.get("memory", {}).get("due_at")), copied)
+
+    async def _end_merges(self, tenants: Collection[str]) -> None:
+        """End the merges that are under way: half of one cannot be moved. The due index knows them."""
+        soon = await self._client.now() + self._limits.grace_ms
+        for shard in SHARDS:
+            asked = query("due", "#due_pk = :pk AND #due_at <= :soon", pk=f"retain/{shard}", soon=soon)
+            for item in await self._client.all(asked):
+                unit = _unit(item["pk"], item["sk"])
+                if unit is not None and unit.kind == "merge" and (not tenants or unit.tenant in tenants):
+                    own = DynamoMerging(self._client, unit.tenant, self._limits)
+                    while await own.go_on_merging(unit.name):
+                        pass
+
+    async def _look_at_merge(self, unit: Unit) -> Kept | None:
+        mark = await self._client.get(_place(unit))
+        return Kept(Dump(unit, {"into": mark["into"]})) if mark is not None and "into" in mark else None
 
     async def _look_at_instructions(self, unit: Unit) -> Kept | None:
         found = await self._client.all(query(None, "#pk = :pk", pk=_place(unit)["pk"]))
@@ -306,13 +339,15 @@ class DynamoPortable:
         return SessionCopies(self._client, unit.tenant, self._limits)
 
 
-def _unit(pk: str) -> Unit | None:
-    """Return the unit that a partition belongs to."""
+def _unit(pk: str, sk: str) -> Unit | None:
+    """Return the unit that an item stands for."""
     parts = pk.split("/", 3)
     if parts[0] != "t":
         return None
     if parts[2] == "agent":
         return Unit("instructions", parts[1])
+    if sk == ERASING:
+        return Unit("merge", parts[1], parts[3])
     return Unit(_UNITS[parts[2]], parts[1], parts[3])
 
 
@@ -320,6 +355,8 @@ def _place(unit: Unit) -> dict[str, str]:
     """Return the key of a unit that is neither a session nor a request; of memory, that of its count."""
     if unit.kind == "memory":
         return customer_key(unit.tenant, unit.name, "memory")
+    if unit.kind == "merge":
+        return customer_key(unit.tenant, unit.name, ERASING)
     if unit.kind == "reservation":
         return tenant_key(unit.tenant, f"idem/{unit.name}", "idem")
     return tenant_key(unit.tenant, "agent", "agent")

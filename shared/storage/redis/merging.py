@@ -35,13 +35,17 @@ TRIES: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Merges:
-    """What is known of a customer's merges. `moving`: who is being merged into them; `coming`: what came of whom."""
+    """What is known of a customer's merges.
+
+    `moving`: who is being merged into them; `sessions`: some of their `count` sessions; `coming`: what came of whom.
+    """
 
     into: str | None
     moving: tuple[str, ...]
     merged: tuple[str, ...]
     sessions: tuple[str, ...]
     coming: dict[str, str]
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class _Late(Exception):
 class RedisMerging(RedisScripts):
     """Implements `shared.storage.contract.Customers.merge_customer`."""
 
-    async def merge_customer(self, source: str, into: str) -> bool:
+    async def merge_customer(self, source: str, into: str) -> int:
         """See `Customers.merge_customer`."""
         target = await self._now_called(into)
         if source in {into, target}:
@@ -77,24 +81,25 @@ class RedisMerging(RedisScripts):
         if already not in {source, target}:
             raise CustomerMerged(already)
         if already == target and (await self._merges(target)).coming.get(f"done/{source}"):
-            return False
+            return 0
         if already == source:
             await self._begin(source, target)
         return await self.go_on_merging(source, target)
 
-    async def go_on_merging(self, source: str, into: str) -> bool:
-        """Go on with a merge that has begun, as far as one step goes; return whether anything is left to move."""
+    async def go_on_merging(self, source: str, into: str) -> int:
+        """Go on with a merge that has begun, as far as one step goes; return how many sessions are left, at least."""
         of, to = await self._merges(source), await self._merges(into)
         if of.into != into or source not in to.moving:
-            return False
+            return 0
         token = secrets.token_hex(8)
         if (await self._at(source, "take_merge", token=token))[0] == "busy":
             await asyncio.sleep(BUSY_SECONDS)
-            return True
+            return max(1, of.count)
         try:
-            return await self._step(Step(source, into, token), of, to)
+            more = await self._step(Step(source, into, token), of, to)
         except _Late:
-            return True
+            more = True
+        return max(1, of.count - AT_ONCE) if more else 0
 
     async def _step(self, step: Step, of: Merges, to: Merges) -> bool:
         source, into = step.source, step.into
@@ -117,15 +122,15 @@ class RedisMerging(RedisScripts):
         if (await self._at(source, "empty_merged", into=into))[0] == "more":
             return False
         of_source = {"from": source, "from_key": encode(source)}
-        await self._at(into, "end_merge", **of_source, event=merge_event(source, into))
+        await self._at(into, "end_merge", **of_source, event=merge_event())
         return True
 
     async def _merges(self, customer_id: str) -> Merges:
-        _, into, names, sessions, coming = await self._at(customer_id, "read_merge", limit=AT_ONCE)
+        _, into, names, sessions, coming, count = await self._at(customer_id, "read_merge", limit=AT_ONCE)
         states = codec.pairs(names)
         moving = tuple(name for name, state in states.items() if state == "moving")
         done = {f"done/{name}": name for name, state in states.items() if state == "done"}
-        return Merges(into or None, moving, tuple(states), tuple(sessions), codec.pairs(coming) | done)
+        return Merges(into or None, moving, tuple(states), tuple(sessions), codec.pairs(coming) | done, int(count))
 
     async def _begin(self, source: str, into: str) -> None:
         of = {"from": source, "from_key": encode(source)}

@@ -7,13 +7,15 @@ one that says so in its field `copied`; parts that are never gone on with end by
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import unquote
 
 from redis.asyncio import Redis
 
 from shared.clock import to_ms
+from shared.ids import bucket_of
 from shared.storage import records
 from shared.storage.access import KeyVault
 from shared.storage.keys import agent_key, encode, wake_key
@@ -45,7 +47,9 @@ from shared.storage.portable_fields import (
 from shared.storage.redis import codec
 from shared.storage.redis.access import RedisVault
 from shared.storage.redis.client import Client
+from shared.storage.redis.following import MOST_HOPS
 from shared.storage.redis.marks import BucketMarks
+from shared.storage.redis.merging import RedisMerging, merge_in
 from shared.storage.types import KeptDigest, KeptSummary, Limits
 
 Answer = TypeVar("Answer")
@@ -62,6 +66,7 @@ _UNITS: Final[Mapping[tuple[str, str | None], Kind]] = {
     ("ses", None): "session",
     ("cus", "mem"): "memory",
     ("cus", "dig"): "memory",
+    ("cus", "into"): "merge",
     ("idem", None): "reservation",
     ("agent", None): "instructions",
 }
@@ -92,12 +97,13 @@ class RedisPortable:
     async def units(self, tenants: Collection[str], *, exact: bool) -> AsyncGenerator[Unit, None]:
         """See `Portable.units`. SCAN misses nothing that stood before it began."""
         del exact
+        await self._end_merges(tenants)
         async for names in self._scan("cm:*t:*"):
             found = [match for match in map(_NAME.fullmatch, names) if match and (not tenants or match[1] in tenants)]
             for match in found:
                 kind = _UNITS.get((match[2], match[4]))
                 if kind is not None:
-                    yield Unit(kind, match[1], unquote(match[3] or ""))
+                    yield Unit(kind, match[1], unquote(match[3] or ""), _found_in(match[0]))
             async for unit in self._half_sessions(found):
                 yield unit
             async for unit in self._left_over([match for match in found if match[2] == "req" and not match[4]]):
@@ -107,7 +113,10 @@ class RedisPortable:
         """See `Portable.look`. A script, or a single command, reads at one moment."""
         del steady
         if unit.kind == "session":
-            return await self._look_at_session(unit)
+            return await self._look_at_session(unit) or await self._look_elsewhere(unit)
+        if unit.kind == "merge":
+            into = await self._ask(lambda redis: redis.get(_key(unit)))
+            return Kept(Dump(unit, {"into": str(into)})) if into else None
         if unit.kind == "memory":
             return await self._look_at_memory(unit)
         name = _key(unit)
@@ -118,7 +127,7 @@ class RedisPortable:
         else:
             fields = await self._ask(lambda redis: cast("Awaitable[Fields]", redis.hgetall(name)))
         if not fields:
-            return None
+            return await self._look_elsewhere(unit) if unit.kind == "request" else None
         if unit.kind == "instructions":
             return Kept(Dump(unit, plain(fields, "copied")), fields.get("copied"))
         ends = await self._ask(lambda redis: redis.pexpiretime(name))
@@ -143,7 +152,10 @@ class RedisPortable:
             await self._load_session(dump, parts, over)
         elif unit.kind == "memory":
             await self._load_memory(dump)
+        elif unit.kind == "merge":
+            await self._load_merge(unit, dump.fields["into"])
         elif unit.kind == "request":
+            await self._lead(unit.tenant, [unit.name], unit.bucket)
             ends = dump.ends or await self.now() + self._limits.request_retention_ms
             request = {"id": unit.name, "fields": codec.flat(dump.fields), "ends": ends}
             await self._run("load_part", unit, messages=[], requests=[request])
@@ -156,7 +168,9 @@ class RedisPortable:
     async def remove(self, unit: Unit) -> None:
         """See `Portable.remove`."""
         if unit.kind == "session":
-            await self._run("remove_copy", unit, session=unit.name)
+            await self._run("remove_copy", await self._located(unit), session=unit.name)
+        elif unit.kind == "merge":
+            await self._ask(lambda redis: redis.unlink(_key(unit)))
         elif unit.kind == "memory":
             await self._run("load_memory", unit, customer_key=encode(unit.name), entries=[], kept_digests=[])
         else:
@@ -165,7 +179,7 @@ class RedisPortable:
     async def mark(self, unit: Unit, stamp: str) -> None:
         """See `Portable.mark`."""
         if unit.kind == "session":
-            await self._run("mark_copy", unit, session=unit.name, stamp=stamp)
+            await self._run("mark_copy", await self._located(unit), session=unit.name, stamp=stamp)
         elif unit.kind == "memory":
             await self._run("mark_copy", unit, customer_key=encode(unit.name), stamp=stamp)
         elif unit.kind == "instructions":
@@ -230,9 +244,15 @@ class RedisPortable:
         return Kept(Dump(unit, fields, ends=ends), copied) if fields or copied else None
 
     async def _load_session(self, dump: Dump, parts: AsyncGenerator[Part, None], over: Kept | None) -> None:
-        unit, head, inbox = dump.unit, dump.fields, dump.inbox
+        head, inbox = dump.fields, dump.inbox
+        unit = replace(dump.unit, at=bucket_of(dump.unit.tenant, head["customer"]))
+        if over is not None and over.dump is not None and over.dump.unit.bucket != unit.bucket:
+            await self.remove(over.dump.unit)
+            raise Vanished  # its customer was merged meanwhile: it is copied anew, to where it is now
+        await self._lead(unit.tenant, [unit.name, *inbox.requests], unit.bucket)
         async for part in parts:
             finished = part.requests.items()
+            await self._lead(unit.tenant, part.requests, unit.bucket)
             await self._run(
                 "load_part",
                 unit,
@@ -302,7 +322,7 @@ class RedisPortable:
         async def ask(redis: Redis) -> list[Fields]:
             async with redis.pipeline(transaction=False) as pipe:
                 for name in wanted:
-                    pipe.hgetall(_key(Unit("request", unit.tenant, name)))
+                    pipe.hgetall(_key(Unit("request", unit.tenant, name, unit.bucket)))
                 return cast("list[Fields]", await pipe.execute())
 
         found = zip(wanted, await self._ask(ask), strict=True)
@@ -314,7 +334,7 @@ class RedisPortable:
             if match[2] == "ses" and match[4] in {"msg", "req"}:
                 head = match[0].rpartition(":")[0]
                 if not await self._ask(lambda redis, head=head: redis.exists(head)):  # type: ignore[misc]  # a bound default
-                    yield Unit("session", match[1], match[3])
+                    yield Unit("session", match[1], match[3], _found_in(match[0]))
 
     async def _left_over(self, found: Sequence[re.Match[str]]) -> AsyncGenerator[Unit, None]:
         """Yield requests that outlived their session."""
@@ -328,7 +348,49 @@ class RedisPortable:
         if found:
             for match, (deleted, failure) in zip(found, await self._ask(ask), strict=True):
                 if is_left_over({"deleted": deleted, "failure": failure}):
-                    yield Unit("request", match[1], match[3])
+                    yield Unit("request", match[1], match[3], _found_in(match[0]))
+
+    async def _end_merges(self, tenants: Collection[str]) -> None:
+        """End the merges that are under way: half of one cannot be moved."""
+        async for names in self._scan("cm:{*}:merging"):
+            for name in names:
+                for member in await self._ask(lambda redis, name=name: redis.zrange(name, 0, -1)):  # type: ignore[misc]  # a bound default
+                    tenant, source, into = merge_in(str(member))
+                    own = RedisMerging(self._client, self._marks, tenant, self._limits)
+                    while (not tenants or tenant in tenants) and await own.go_on_merging(source, into):
+                        pass
+
+    async def _look_elsewhere(self, unit: Unit) -> Kept | None:
+        """Return what is held of a unit that is not where it was looked for, and moved with its customer."""
+        there = await self._located(replace(unit, at=""))
+        if there.bucket == unit.bucket:
+            return None
+        return await self.look(there, steady=False)
+
+    async def _located(self, unit: Unit) -> Unit:
+        """Return a unit with the bucket its id leads to, where it is not in its own."""
+        if unit.at:
+            return unit
+        for _ in range(MOST_HOPS):
+            name = f"cm:{{{unit.bucket}}}:t:{unit.tenant}:at:{unit.name}"
+            at = await self._ask(lambda redis, name=name: redis.get(name))  # type: ignore[misc]  # a bound default
+            if not at:
+                break
+            unit = replace(unit, at=str(at))
+        return unit
+
+    async def _lead(self, tenant: str, identifiers: Iterable[str], bucket: str) -> None:
+        """Let ids of another bucket lead to this one."""
+        for identifier in identifiers:
+            home = Unit("session", tenant, identifier)
+            if home.bucket != bucket:
+                await self._run("point", home, id=identifier, bucket=bucket)
+
+    async def _load_merge(self, unit: Unit, into: str) -> None:
+        await self._run("load_merge", unit, customer_key=encode(unit.name), into=into)
+        other = Unit("merge", unit.tenant, into)
+        source = {"from": unit.name, "from_key": encode(unit.name)}
+        await self._run("end_merge", other, customer_key=encode(into), **source)
 
     async def _scan(self, pattern: str) -> AsyncGenerator[list[str], None]:
         cursor = 0
@@ -355,12 +417,19 @@ async def _replace(redis: Redis, name: str, fields: Fields) -> None:
         await pipe.execute()
 
 
+def _found_in(name: str) -> str:
+    """Return the bucket of a key; empty where it lies in none."""
+    return name[4:6] if name.startswith("cm:{") else ""
+
+
 def _key(unit: Unit, part: str | None = None) -> str:
     tenant = f"t:{unit.tenant}"
     if unit.kind == "instructions":
         return agent_key(unit.tenant)
     if unit.kind == "reservation":
         return f"cm:{tenant}:idem:{unit.name}"
+    if unit.kind == "merge":
+        return f"cm:{{{unit.bucket}}}:{tenant}:cus:{encode(unit.name)}:into"
     name = f"ses:{unit.name}" if unit.kind == "session" else f"req:{unit.name}"
     return f"cm:{{{unit.bucket}}}:{tenant}:{name}" + (f":{part}" if part else "")
 

@@ -218,7 +218,7 @@ class RedisStore:
         for member in begun:
             tenant, source, into = merge_in(member)
             with suppress(CustomerErasing):
-                swept += await self.tenant(tenant).go_on_merging(source, into)
+                swept += bool(await self.tenant(tenant).go_on_merging(source, into))
         return swept
 
     def finished(self) -> AsyncIterator[str]:
