@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from cli.main import main
 from simulator.schema import Fault as ModelFault
 from tests.support.moto import Moto
 from tests.support.platforms.chatwoot import Chatwoot
@@ -179,6 +181,9 @@ def test_a_person_who_takes_over_just_before_the_post_is_left_alone(stack: Stack
     withheld = connected.ended("withheld")
     assert withheld["reason"] == "a person has the conversation"
     assert chatwoot.replies(conversation) == []
+    listed = CliRunner().invoke(main, ["deliveries", "list", "--status", "withheld", "--url", stack.url])
+    (line,) = [line for line in listed.output.splitlines() if connected.hook in line]
+    assert line.split() == ["withheld", withheld["id"], "tries:", "0", connected.hook, *withheld["reason"].split()]
 
 
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
+import fakeredis
 import pytest
 
+from tests.contract.redis_desk import make_desk
 from tests.contract.store import Desk
 from tests.support.platforms.every import EVERY
 from tests.support.platforms.slack import Slack
@@ -14,6 +16,14 @@ from tests.support.platforms.sunshine import Sunshine
 from tests.unit.replies.post import Post, open_post
 
 REPLY = "It is <b>on its way</b> & arrives *Friday*.\n\nGrüße, <!channel> 🙂"
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    """A desk over one store: what differs here are the platforms."""
+    redis = fakeredis.FakeAsyncRedis(decode_responses=True, version=(7,))
+    yield make_desk(redis)
+    await redis.aclose()
 
 
 @pytest.fixture(params=EVERY, ids=lambda kind: kind.name)
