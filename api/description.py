@@ -30,6 +30,8 @@ MORE_PROBLEMS: dict[tuple[str, str], dict[str, str]] = {
         "502": "The request failed: Claude gave no reply",
         "504": "The request failed: its deadline passed",
     },
+    ("post", "/api/hooks"): {"413": "The settings are too large"},
+    ("patch", "/api/hooks/{hook_id}"): {"413": "The settings are too large"},
     ("post", "/api/memory"): {"413": "The value is too large"},
     ("post", "/api/sessions"): {"413": "The metadata is too large"},
     ("post", "/api/sessions/{session_id}/messages"): {"413": "The message is too large"},
@@ -53,6 +55,12 @@ RECEIVED = {
 STREAMS = {
     ("get", "/api/chat/{request_id}/events"): "delta, reset, then result or failed",
     ("get", "/api/live"): "change, with the topics in which something has changed",
+}
+WEBHOOK = ("post", "/webhooks/{platform}/{hook_id}")
+POSTED = {
+    "required": True,
+    "description": "what the platform posts, in its own words; a rule's template may come as a form",
+    "content": {"application/json": {"schema": {}}, "application/x-www-form-urlencoded": {"schema": {}}},
 }
 JSON_LINES = frozenset({("get", "/api/customers/{customer_id}/export")})
 
@@ -99,6 +107,8 @@ def _posted(kind: str, model: type[Event]) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any], method: str, path: str) -> None:
+    if (method, path) == WEBHOOK:
+        operation["requestBody"] = POSTED
     if path.startswith("/api/"):
         operation["security"] = [{SCHEME: []}]
     known = {parameter["name"] for parameter in operation.get("parameters", [])}

@@ -51,17 +51,17 @@ class ApiServices:
         """Let the noter take a note, on the loop; nobody waits for it."""
         self.bridge.loop.call_soon_threadsafe(take, self.noter)
 
-    def call(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """Run `work` on the loop and return its answer.
+    def call(self, work: Coroutine[Any, Any, Answer], seconds: float = CALL_SECONDS) -> Answer:
+        """Run `work` on the loop and return its answer, which must come within so many seconds.
 
         Raises:
             StoreUnavailable: no answer in time.
 
         """
         try:
-            return self.bridge.call(work, CALL_SECONDS)
+            return self.bridge.call(work, max(0.0, seconds))
         except TimeoutError as error:
-            message = f"the store did not answer in {CALL_SECONDS:g} s"
+            message = f"the store did not answer in {seconds:.1f} s"
             raise StoreUnavailable(message) from error
 
 

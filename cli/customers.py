@@ -12,12 +12,16 @@ from urllib.parse import quote
 import click
 
 from cli.http import Api
+from cli.migrate import open_portable
+from cli.moved_index import list_anew
 from cli.options import service_options
-from cli.rundir import find_url
+from cli.rundir import find_settings, find_url
 from shared.errors import CustomerMemoryError
 from shared.settings import load_settings
+from shared.storage import open_store
 
 AGAIN_SECONDS: Final = 2.0
+PATIENCE_SECONDS: Final = 30.0
 TOLD_SECONDS: Final = 5.0
 GOES_ON: Final = 202
 PAUSE_SECONDS: Final = 0.1  # a merge moves while it is asked for
@@ -69,6 +73,26 @@ def merge(source: str, into: str, *, yes: bool, url: str | None, key: str | None
         click.confirm(f"Let {source!r} be {into!r}, for ever?", abort=True, err=True)
     asyncio.run(_merge(_api(url, key), source, into))
     click.echo(f"{source} is {into}")
+
+
+@customers.command
+@click.option("--tenant", "tenants", multiple=True, metavar="NAME", help="Only this tenant; may be given again.")
+def relist(tenants: tuple[str, ...]) -> None:
+    """List customers anew, by the sessions that are kept: those of a release before lists are in none.
+
+    It reads every session once, and may be run at any time, and again.
+    """
+    click.echo(f"{asyncio.run(_relist(tenants))} sessions were looked at")
+
+
+async def _relist(tenants: tuple[str, ...]) -> int:
+    settings = find_settings(load_settings())
+    portable = open_portable(settings)
+    try:
+        async with open_store(settings, patience=PATIENCE_SECONDS) as store:
+            return await list_anew(store, portable, tenants)
+    finally:
+        await portable.close()
 
 
 def _api(url: str | None, key: str | None) -> Api:

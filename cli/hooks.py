@@ -304,6 +304,8 @@ def _next(found: dict[str, Any]) -> None:
     held = {each["name"] for each in found["secrets"]}
     page = f"docs/how-to/{PAGES.get(platform.name, 'connect-any-platform')}.md"
     click.echo(f"\nIn {platform.title}: have it post to the address above. Step by step: {page}", err=True)
+    if found["url"].startswith("http://"):
+        click.echo("No helpdesk reaches that address from outside: set PUBLIC_URL, an https:// address.", err=True)
     for name, kind in platform.secrets.items():
         if name in held or kind.made_by == "us":
             continue

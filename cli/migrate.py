@@ -16,6 +16,7 @@ import click
 from cli.moved import Comparison, Held
 from cli.moved_callbacks import move_callbacks
 from cli.moved_hooks import move_hooks
+from cli.moved_index import move_index
 from cli.mover import Mover
 from shared.connections import REDIS_SCHEMES
 from shared.errors import CustomerMemoryError
@@ -113,6 +114,7 @@ class Job:
             async with _opened(self.source, self.settings) as source, _opened(self.target, self.settings) as target:
                 click.echo(f"Hooks: {await move_hooks(source, target, self.tenants)} copied")
                 click.echo(f"Callbacks: {await move_callbacks(source, target, self.tenants)} deliveries copied")
+                click.echo(f"Lists: {await move_index(source, target, self.tenants)} customers copied")
             return await self._compare(mover, mark=True)
 
     async def check(self) -> bool:
@@ -223,6 +225,11 @@ def _place(option: str, text: str, settings: Settings) -> Place:
         region=region,
         endpoint=given.get("endpoint") or settings.aws_endpoint_url,
     )
+
+
+def open_portable(settings: Settings) -> Portable:
+    """Return the store that the settings name, as moving sees it; nothing is sent yet."""
+    return _open(_place("the settings", settings.store_kind, settings), settings)
 
 
 def _open(place: Place, settings: Settings) -> Portable:

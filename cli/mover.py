@@ -6,37 +6,31 @@ What is equal is passed over, so a run that was cut off is simply started again:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 from typing import Final, TypeVar
 
+from cli.copies import LASTING, contents_of, is_there, refuse_changed, same, stamp
 from cli.moved import Comparison, Passed, difference
+from cli.side_by_side import each
 from shared.storage.access import ApiKey
 from shared.storage.portable import (
-    LOADING,
-    Contents,
     Dump,
     Kept,
-    Kind,
     MovedOn,
     Part,
     Portable,
     Row,
     Unit,
     Vanished,
-    contents,
 )
 
 Answer = TypeVar("Answer")
 
-CONCURRENCY: Final = 24
 LOCKS: Final = 256
 ROWS: Final = 100
 # A request that is about to be let go of may be seen in one store, and a moment later not in the other.
 MARGIN_MS: Final = 600_000
-
-# Units that keep what they were when both stores were last the same. The others end by themselves.
-LASTING: Final[frozenset[Kind]] = frozenset({"session", "memory", "instructions"})
 
 
 class Mover:
@@ -72,8 +66,8 @@ class Mover:
         self._passed = Passed()
         self._dealt_with.clear()
         await self._keys()
-        await _each(self._target.units(self._tenants, exact=True), self._renew)
-        await _each(self._source.units(self._tenants, exact=not self.live), self._copy)
+        await each(self._target.units(self._tenants, exact=True), self._renew)
+        await each(self._source.units(self._tenants, exact=not self.live), self._copy)
         return self._passed
 
     async def move_rows(self) -> int:
@@ -119,8 +113,8 @@ class Mover:
                 seen.add(hash(unit))
                 await self._compare(unit, found, since, mark=False)
 
-        await _each(self._source.units(self._tenants, exact=True), look)
-        await _each(self._target.units(self._tenants, exact=True), look_back)
+        await each(self._source.units(self._tenants, exact=True), look)
+        await each(self._target.units(self._tenants, exact=True), look_back)
         return found
 
     async def _renew(self, unit: Unit) -> None:
@@ -133,9 +127,9 @@ class Mover:
     async def _renew_locked(self, unit: Unit) -> None:
         there = await self._target.look(unit, steady=False)
         kept = await self._source.look(unit, steady=self.live)
-        if kept is not None and kept.dump is not None and _is_there(kept):
+        if kept is not None and kept.dump is not None and is_there(kept):
             await self._bring(kept, kept.dump, there)
-        elif there is None or not _is_there(there):
+        elif there is None or not is_there(there):
             return
         elif there.untouched:
             await self._target.remove(unit)
@@ -151,7 +145,7 @@ class Mover:
         if not self._begin(unit):
             return
         kept = await self._source.look(unit, steady=self.live)
-        if kept is not None and kept.dump is not None and _is_there(kept):
+        if kept is not None and kept.dump is not None and is_there(kept):
             dump = kept.dump
             of = unit if unit.kind != "request" else Unit("session", unit.tenant, dump.fields["session"])
             async with self._lock(of):
@@ -175,10 +169,10 @@ class Mover:
         """Copy a unit in place of what is `there`, unless that is the same."""
         unit = dump.unit
         self._passed.busy += dump.busy
-        if _same(kept, there):
+        if same(kept, there):
             self._passed.same += 1
             return
-        _refuse_changed(kept, there, unit)
+        refuse_changed(kept, there, unit)
         after = there.dump.messages if there is not None and there.dump is not None and there.whole else 0
         parts = self._source.parts(dump, after) if unit.kind == "session" else _nothing()
         try:
@@ -193,10 +187,13 @@ class Mover:
     async def _compare(self, unit: Unit, found: Comparison, since: int, *, mark: bool) -> None:
         pair = await self._source.look(unit, steady=False), await self._target.look(unit, steady=False)
         if unit.kind not in LASTING:
-            if pair[0] is not None and _stamp(pair[0]) != _stamp(pair[1]):
+            if pair[0] is not None and stamp(pair[0]) != stamp(pair[1]):
                 found.differs(unit, "is not in the target")
             return
-        read = [await _read(store, kept, since) for store, kept in zip((self._source, self._target), pair, strict=True)]
+        read = [
+            await contents_of(store, kept, since)
+            for store, kept in zip((self._source, self._target), pair, strict=True)
+        ]
         for held, one in zip(found.of(unit.tenant), read, strict=True):
             if one is not None:
                 held.add(unit, one)
@@ -221,79 +218,8 @@ class Mover:
         return self._locks[hash(unit) % LOCKS]
 
 
-async def _each(units: AsyncGenerator[Unit, None], act: Callable[[Unit], Awaitable[None]]) -> None:
-    """Do something with each unit, several at a time; the first fault ends it."""
-    queue: asyncio.Queue[Unit | None] = asyncio.Queue(CONCURRENCY)
-
-    async def work() -> None:
-        while (unit := await queue.get()) is not None:
-            await act(unit)
-            _heed_cancellation()
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(CONCURRENCY):
-                group.create_task(work())
-            async with aclosing(units):
-                async for unit in units:
-                    _heed_cancellation()
-                    await queue.put(unit)
-            for _ in range(CONCURRENCY):
-                await queue.put(None)
-    except* Exception as faults:  # noqa: BLE001 - told as what the first of them was
-        first = faults.exceptions[0]
-        while isinstance(first, ExceptionGroup):
-            first = first.exceptions[0]
-        raise first from None
-
-
-def _heed_cancellation() -> None:
-    """End a task that was cancelled while a library took the cancellation for a fault of its own."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
 async def _nothing() -> AsyncGenerator[Part, None]:
     """Yield no part."""
     parts: tuple[Part, ...] = ()
     for part in parts:
         yield part
-
-
-async def _read(store: Portable, kept: Kept | None, since: int) -> Contents | None:
-    if kept is None or kept.dump is None or not _is_there(kept):
-        return None
-    try:
-        return await contents(store, kept.dump, since)
-    except Vanished:
-        return None
-
-
-def _is_there(kept: Kept | None) -> bool:
-    """Return whether there is anything, be it in parts; a customer's memory may be known to be empty."""
-    return kept is not None and (kept.dump is None or bool(kept.dump.fields) or kept.copied == LOADING)
-
-
-def _stamp(kept: Kept | None) -> str | None:
-    return kept.whole if kept is not None else None
-
-
-def _same(kept: Kept, there: Kept | None) -> bool:
-    if there is None or there.dump is None or kept.dump is None:
-        return False
-    if kept.dump.unit.kind == "reservation" and (there.dump.ends or 0) > (kept.dump.ends or 0):
-        return True  # a later use of the same key
-    return there.whole == kept.dump.stamp
-
-
-def _refuse_changed(kept: Kept, there: Kept | None, unit: Unit) -> None:
-    """Raise MovedOn unless the target's copy may be written over: it is untouched, or just what was moved from."""
-    if there is None or there.untouched or unit.kind not in LASTING:
-        return
-    if there.whole is not None and there.whole in {_stamp(kept), kept.copied}:
-        return
-    raise MovedOn(
-        f"{unit} has changed in the target since it was the same here: the service runs there. It was not overwritten; "
-        "move into an empty store, or into the one that was moved from."
-    )

@@ -9,6 +9,7 @@ from flask import Response, g
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import ValidationError
 
+from api.audit import acted
 from api.hook_schemas import (
     HookBody,
     HookList,
@@ -108,6 +109,7 @@ def delete_hook(path: HookPath) -> Response:
     """Remove a hook with its secrets. Sessions that came through it stay; nothing is posted to them any more."""
     serving = services()
     serving.call(serving.hooks.remove(g.tenant, path.hook_id))
+    acted("delete-hook", f"hook {path.hook_id}")
     return Response(status=204)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,7 +15,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from api.hook_schemas import TakenView, WebhookPath
 from api.problems import AWAY, TOO_LARGE, TOO_MANY, Kind, Problem, ProblemDetails
 from api.routes.common import answer
-from api.services import ApiServices, services
+from api.services import CALL_SECONDS, ApiServices, services
 from shared.errors import CustomerErasing, NotGenuine, SessionBusy, StoreUnavailable, UnknownHook
 from shared.hooks.intake import precedes_message
 from shared.platforms.generic.proof import HmacProof
@@ -30,6 +31,8 @@ blueprint = APIBlueprint(
 )
 
 MOST_BYTES: Final = 1_048_576
+MOST_SECONDS: Final = 2.7
+"""The least that a platform waits is three seconds. What is not done by then is done when it posts again."""
 # What a platform is answered so that it posts again later. Chatwoot does after these alone: 429 and 500.
 AGAIN: Final[dict[str, Kind]] = {"chatwoot": TOO_MANY}
 _NOBODYS: Final[dict[str, Any]] = {"proof": HmacProof(header="x-signature")}
@@ -54,7 +57,7 @@ def post_webhook(path: WebhookPath) -> Response:
     body = request.get_data(cache=True)
     if len(body) > MOST_BYTES:
         raise Problem(TOO_LARGE, f"The body is too large; at most {MOST_BYTES:,} bytes are taken.")
-    serving = services()
+    serving, until = services(), time.monotonic() + MOST_SECONDS
     posted = _posted(serving, body)
     try:
         hook = _hook(serving, path, posted)
@@ -63,16 +66,17 @@ def post_webhook(path: WebhookPath) -> Response:
         challenge = incoming.challenge(posted, hook)
         if challenge is not None:
             return Response(json.dumps(challenge), HTTPStatus.OK, content_type="application/json")
-        return _take(serving, hook, posted)
+        return _take(serving, hook, posted, until)
     except (StoreUnavailable, SessionBusy, CustomerErasing) as error:
         raise Problem(AGAIN.get(path.platform, AWAY), LATER) from error
 
 
-def _take(serving: ApiServices, hook: OpenHook, posted: Posted) -> Response:
+def _take(serving: ApiServices, hook: OpenHook, posted: Posted, until: float) -> Response:
     events = INCOMING[hook.platform].read(posted, hook)
     ignored = 0
     for place, event in enumerate(events):
-        took = serving.call(serving.intake.take(hook, event, before_message=precedes_message(events, place)))
+        taking = serving.intake.take(hook, event, before_message=precedes_message(events, place))
+        took = serving.call(taking, min(CALL_SECONDS, until - time.monotonic()))
         ignored += took.word == "ignored"
         if took.wake is not None:
             serving.waker.wake(took.wake)

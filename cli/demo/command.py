@@ -35,6 +35,7 @@ The demo is loaded: {customers} customers of an invented shop, {conversations} c
   also       {url}/#customer=jonas.weber       Wie war der Code meiner Gutschrift?
              {url}/#customer=priya.natarajan   When will the hinge be posted?
              {url}/#customer=tom.okafor        When is my bookshelf delivered?
+  look       {url}/console
 """
 LATER: Final = (
     "Not all is remembered yet; that goes on by itself. Does a `summaries` worker run? customer-memory doctor\n"

@@ -60,12 +60,14 @@ class Lost(Exception):
 class Verdict:
     """What came of an attempt. `ended`: it is over by that; else it was delivered, or the schedule says when again.
 
-    `works`: whether the endpoint answers as it should; None: nothing is known of it.
+    `works`: whether the endpoint answers as it should; None: nothing is known of it. `limited`: it wants nothing more,
+    of any delivery, for the seconds of the answer's `retry_after`.
     """
 
     answer: Answer
     ended: Ended | None = None
     works: bool | None = None
+    limited: bool = False
 
 
 class Parcel(Protocol):

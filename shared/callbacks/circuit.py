@@ -24,6 +24,7 @@ class State:
     open_until: float = 0.0
     in_flight: int = 0
     booked: float = 0.0
+    limited_until: float = 0.0
 
 
 class Circuits:
@@ -40,6 +41,9 @@ class Circuits:
             # Each who is turned away gets a place behind the one before: many who wait do not all ask again at once.
             state.booked = max(now, state.booked) + BUSY_SECONDS / self._at_once
             return min(LONGEST_REST, BUSY_SECONDS + state.booked - now)
+        if now < state.limited_until:
+            return state.limited_until - now
+        state.limited_until = 0.0
         if state.rest > 0:
             if now < state.open_until:
                 return state.open_until - now
@@ -47,6 +51,11 @@ class Circuits:
                 return state.rest / 2
         state.in_flight += 1
         return 0.0
+
+    def limit(self, name: str, until: float, now: float) -> None:
+        """Ask nothing more of an endpoint until then: it said that it is asked too much."""
+        state = self._state(name)
+        state.limited_until = max(state.limited_until, min(until, now + LONGEST_REST))
 
     def leave(self, name: str, now: float, *, failed: bool | None) -> None:
         """Count an attempt as ended; `failed` None: nothing is known of it."""
@@ -64,5 +73,9 @@ class Circuits:
 
     def _state(self, name: str) -> State:
         if name not in self._known and len(self._known) >= MOST_KEPT:
-            self._known = {kept: state for kept, state in self._known.items() if state.in_flight or state.rest}
+            self._known = {
+                kept: state
+                for kept, state in self._known.items()
+                if state.in_flight or state.rest or state.limited_until
+            }
         return self._known.setdefault(name, State())

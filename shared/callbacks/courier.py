@@ -112,6 +112,8 @@ class Courier:
                 return await self._end(work, verdict)
             failed = None if verdict.works is None else not verdict.works
             now += verdict.answer.seconds
+            if verdict.limited and verdict.answer.retry_after:
+                self._parts.circuits.limit(endpoint, now + verdict.answer.retry_after, now)
             return await self._strike(work, verdict)
         finally:
             self._parts.circuits.leave(endpoint, now, failed=failed)

@@ -46,6 +46,7 @@ class Delivery(Model):
     after: str | None = Field(None, description="the request whose reply goes before it into the conversation")
     done: tuple[str, ...] = Field((), description="the steps that the platform took: reply, hand-off, note")
     doubt: str | None = Field(None, description="the step that it may have taken, for all that is known")
+    unsaid: str | None = Field(None, description="why the platform will not take the reply: then a person is called")
     status: DeliveryStatus = "pending"
     created_at: datetime
     began_at: datetime = Field(description="when it began, or was last replayed")
@@ -126,6 +127,10 @@ class Delivery(Model):
         """Return it after a step that the platform surely did not take."""
         return self.model_copy(update={"doubt": None})
 
+    def unsayable(self, reason: str) -> Self:
+        """Return it after a reply that the platform will never take."""
+        return self.model_copy(update={"doubt": None, "unsaid": reason})
+
     def postponed(self, now: datetime, seconds: float) -> Self:
         """Return it as due later, with no attempt made."""
         return self.model_copy(update={"due_at": now + timedelta(seconds=seconds), "leased_until": None})
@@ -153,6 +158,7 @@ class Delivery(Model):
         done = () if self.status == "delivered" else self.done
         anew = {
             "done": done,
+            "unsaid": None,
             "status": "pending",
             "began_at": now,
             "due_at": now,

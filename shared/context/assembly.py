@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from shared.context.blocks import Turn, heading, merge, render
 from shared.context.budget import PARTS, Meter
+from shared.context.cached import claude_tokens, claude_tokens_of_frame, claude_tokens_of_text
 from shared.context.data import build_digests
 from shared.context.frame import NOTHING
 from shared.context.instructions import fit_instructions
@@ -24,18 +25,11 @@ from shared.context.lessons import lesson_of
 from shared.context.matters import late
 from shared.context.memory import build_memory, texts_of
 from shared.context.newest import Newest
-from shared.context.plan import (
-    Plan,
-    Room,
-    claude_tokens,
-    claude_tokens_of_frame,
-    claude_tokens_of_text,
-    plan,
-    squeeze,
-)
+from shared.context.plan import Plan, plan, squeeze
 from shared.context.prices import least_cached
 from shared.context.recall import build_recall
 from shared.context.receipt import Account, account, make_receipt
+from shared.context.room import Room
 from shared.context.sources import Context, Draft, Part, Recalled
 from shared.context.strategies import STRATEGIES
 from shared.context.tokens import TokenCounter

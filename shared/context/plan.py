@@ -11,11 +11,8 @@ from dataclasses import dataclass, replace
 
 from shared.context.blocks import is_blank
 from shared.context.budget import (
-    CLAUDE_PER_RAW,
-    FRAME,
     GAPLESS_MARK,
     HIGHEST_LOW_MARK,
-    LEARNED_LESS,
     LOW_MARK,
     MANY,
     MESSAGE_SHARE,
@@ -25,10 +22,12 @@ from shared.context.budget import (
     Meter,
     share_of,
 )
+from shared.context.cached import claude_tokens, claude_tokens_of_frame, claude_tokens_of_text
 from shared.context.frame import Frame, build_frame, fresh_pin, pinned
 from shared.context.matters import foremost, newer
 from shared.context.pin import Pin
 from shared.context.prices import least_cached
+from shared.context.room import Room
 from shared.context.sources import Draft, Summary
 from shared.context.strategies import STRATEGIES
 from shared.context.window import Chosen, Window, measured, newest, since, told
@@ -48,40 +47,6 @@ class Plan:
     gap: MessageRange | None
     squeezed: bool = False
     """Whether the window gave way to a long message, for this turn only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What there is to share, in scaled tokens: `rest` beyond the instructions, `base` without the newest's floor."""
-
-    rest: int
-    base: int
-    kept_free: int
-    """For recalled turns, also in turns that recall nothing, so that the window does not come and go.
-
-    Where all of the session fits, it goes in whole until something of an earlier one is recalled.
-    """
-
-    @classmethod
-    def beyond(cls, system: int, draft: Draft) -> Room:
-        """Return the room beyond instructions that cost `system`."""
-        rest = draft.budget.available - system
-        base = max(0, rest - MINIMUM_BEYOND_INSTRUCTIONS)
-        return cls(rest, base, int(base * min(draft.recall_share, PARTS["recall"].most)))
-
-    @property
-    def of_one_message(self) -> int:
-        """The most that one stored message may cost."""
-        return share_of(self.base, MESSAGE_SHARE)
-
-    def high(self, frame: Frame, free: int | None = None) -> int:
-        """Return the most that the window may cost beside the frame; `free`: less than usual for recalled turns."""
-        return max(0, self.base - frame.tokens - (self.kept_free if free is None else free))
-
-    def free_of_whole(self, draft: Draft) -> int:
-        """Return what is kept free for recalled turns while all of the session is in the window."""
-        earlier = any(turn.session_id != draft.session_id for turn in draft.recalled)
-        return self.kept_free if earlier else 0
 
 
 def plan(draft: Draft, system: str, room: Room, others: Sequence[str], meter: Meter) -> Plan:
@@ -232,28 +197,6 @@ def _low(high: int, frame: Frame, system: str, items: Sequence[Chosen], meter: M
     before = claude_tokens_of_text(system, meter) + claude_tokens_of_frame(frame, meter)
     cacheable = int(max(0, least_cached(meter.model) + ONE_TURN - before) * per_real)
     return min(max(int(high * LOW_MARK), cacheable), int(high * HIGHEST_LOW_MARK))
-
-
-def claude_tokens_of_text(text: str, meter: Meter) -> int:
-    """Return how many tokens Claude makes at least of an English text."""
-    return _at_least(int(meter.raw(text) * CLAUDE_PER_RAW), meter.text(text), meter)
-
-
-def claude_tokens(items: Sequence[Chosen], meter: Meter) -> int:
-    """Return how many tokens Claude makes at least of English messages; what is cached is judged by these."""
-    raw = sum((0 if item.clipped else item.message.tokens) or meter.raw(item.text) for item in items)
-    return _at_least(int(raw * CLAUDE_PER_RAW) + FRAME * len(items), sum(item.cost for item in items), meter)
-
-
-def claude_tokens_of_frame(frame: Frame, meter: Meter) -> int:
-    """Return the same of the blocks before the window."""
-    raw = sum(map(meter.raw, frame.texts))
-    return _at_least(int(raw * CLAUDE_PER_RAW), frame.tokens, meter)
-
-
-def _at_least(english: int, cost: int, meter: Meter) -> int:
-    """Return the least of what is known of English, and of what Claude's usage taught where it is less."""
-    return min(english, int(cost * LEARNED_LESS)) if meter.correction.english < 1 else english
 
 
 def _next_seq(draft: Draft) -> int:

@@ -26,6 +26,7 @@ from shared.storage.tenant_index import Ended, Notes, Purpose, Spent, Topic, Usa
 from shared.storage.types import Claim, OutboxRow, Outcome
 
 PAUSE_SECONDS: Final = 0.3
+CLOSE_SECONDS: Final = 5.0
 AT_ONCE: Final = 16
 MOST_WAITING: Final = 5_000  # notes of a tenant that are kept while the store is away
 BATCH_SHARE: Final = 0.5
@@ -82,9 +83,8 @@ class Draft:
 
     def notes(self) -> Notes:
         """Return them as the store takes them."""
-        return Notes(
-            self.opened, self.ended, self.active, self.spent, dict(self.faults), changed=frozenset(self.changed)
-        )
+        opened = {request_id: at for request_id, at in self.opened.items() if request_id not in self.ended}
+        return Notes(opened, self.ended, self.active, self.spent, dict(self.faults), changed=frozenset(self.changed))
 
 
 class Noter:
@@ -106,9 +106,9 @@ class Noter:
         draft.hear(customer_id, to_ms(at))
 
     def claimed(self, claim: Claim) -> None:
-        """Note the same of one that was claimed: whoever accepted it may have died since."""
-        request = claim.request
-        self.opened(claim.ref.tenant, request.id, request.customer_id, request.accepted_at)
+        """Note the same of what was claimed: whoever accepted it may have died since."""
+        for request in claim.requests:
+            self.opened(claim.ref.tenant, request.id, request.customer_id, request.accepted_at)
 
     def active(self, tenant: str, customer_id: str, at: datetime) -> None:
         """Note that a customer was heard of."""
@@ -165,7 +165,9 @@ class Noter:
         """Write what waits, once more."""
         if self._task is not None:
             self._task.cancel()
-        await self.flush()
+        with suppress(TimeoutError):  # what was not struck comes back
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.flush()
 
     def _draft(self, tenant: str) -> Draft:
         if self._task is None or self._task.done():

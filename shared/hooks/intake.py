@@ -81,7 +81,7 @@ class Intake:
             return await self._recorded(own, hook, _fitting(event))
         if isinstance(event, Handling):
             return await self._handled(own, hook, _fitting(event), before_message=before_message)
-        log.info("hook.ignored", hook=hook.id, reason=event.reason)
+        log.debug("hook.ignored", hook=hook.id, reason=event.reason)
         return Taken("ignored")
 
     async def _message(self, own: TenantStore, hook: OpenHook, event: CustomerMessage) -> Taken:

@@ -48,7 +48,12 @@ class Heard:
     @property
     def works(self) -> bool | None:
         """Whether the platform answers as it should, as circuits count."""
-        return self.answer.status not in {None, HTTPStatus.TOO_MANY_REQUESTS} and self.sure
+        return self.sure and not self.limited
+
+    @property
+    def limited(self) -> bool:
+        """Whether the platform is asked too much, by whichever delivery of the hook."""
+        return self.answer.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 async def ask(calls: Calls, outgoing: Outgoing, hook: OpenHook, call: Call, clock: Clock) -> Heard:

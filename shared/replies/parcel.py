@@ -22,12 +22,13 @@ from shared.models import ChatRequest
 from shared.platforms.types import Call, OpenHook, Outgoing, Words
 from shared.replies.briefing import brief_of
 from shared.replies.calling import Calls, Heard, ask
-from shared.replies.plan import DELETED, TAKEN, Plan, Step
+from shared.replies.plan import DELETED, TAKEN, Plan, Step, plan_without_reply
 from shared.storage.types import SessionPatch
 
 CALLS_A_STEP: Final = 3  # look, ask whose it is, post
 NOTHING: Final = Answer(None, None, 0.0)
 NO_TEMPLATE: Final = "its hook does not say how a reply is posted"
+UNSAID: Final = "The reply that was not posted:"
 FINAL: Final = frozenset({"locked", "gone", "refused"})
 
 
@@ -44,6 +45,7 @@ class ReplyParcel:
     clock: Clock
     longest_call: float
     _began: float = field(default_factory=time.monotonic)
+    _why: str = ""
     _brief: str | None = None
     _last: Answer = NOTHING
 
@@ -60,14 +62,26 @@ class ReplyParcel:
     async def attempt(self, work: Work) -> Verdict | Ended:
         """See `Parcel.attempt`."""
         try:
-            for step in self.plan.steps:
-                if step.name not in work.delivery.done:
-                    ended = await self._take(work, step)
-                    if ended is not None:
-                        return ended
+            verdict = None if work.delivery.unsaid else await self._steps(work, self.plan)
+            if work.delivery.unsaid:
+                # The platform will not take the reply, now or later: that is told to a person, and the letter is dead.
+                unsaid = Ended("dead", work.delivery.unsaid)
+                verdict = await self._steps(work, plan_without_reply(work.delivery.unsaid)) or (
+                    Verdict(replace(self._told(self._last), error=work.delivery.unsaid), unsaid, works=True)
+                )
         except UnknownSession:
             return Ended("withheld", DELETED)
-        return Verdict(self._told(self._last), works=True)
+        return verdict or Verdict(self._told(self._last), works=True)
+
+    async def _steps(self, work: Work, plan: Plan) -> Verdict | Ended | None:
+        """Take the steps that are left; return how the attempt ended before the last, if it did."""
+        self._why = plan.why or ""
+        for step in plan.steps:
+            if step.name not in work.delivery.done:
+                ended = await self._take(work, step)
+                if ended is not None:
+                    return ended
+        return None
 
     async def _take(self, work: Work, step: Step) -> Verdict | Ended | None:
         """Take a step; return how the attempt ended with it, if it did."""
@@ -90,7 +104,8 @@ class ReplyParcel:
         if step.kind == "note":
             return False
         taken = await self._taken_over(work, step)
-        if taken is True and (step.kind == "reply" or (not work.delivery.done and work.delivery.doubt is None)):
+        first = not work.delivery.done and work.delivery.doubt is None and work.delivery.unsaid is None
+        if taken is True and (step.kind == "reply" or first):
             return Ended("withheld", TAKEN)
         return taken  # handed over already, by us or by whoever took it: the note is still for them
 
@@ -101,10 +116,11 @@ class ReplyParcel:
         if heard.means == "taken":
             await self._took(work, step)
             return None
-        if heard.sure:
+        if heard.means == "refused" and step.kind == "reply":
+            work.delivery = work.delivery.unsayable(str(heard.answer.error))
+        elif heard.sure:
             work.delivery = work.delivery.refused()
-        ended = Ended("dead", str(heard.answer.error)) if heard.means in FINAL else None
-        return Verdict(self._told(heard.answer), ended, heard.works)
+        return self._again(heard, Ended("dead", str(heard.answer.error)) if heard.means in FINAL else None)
 
     async def _took(self, work: Work, step: Step) -> None:
         """Write down, with the next change of the delivery, that a step was taken."""
@@ -119,7 +135,7 @@ class ReplyParcel:
             return False
         heard = await self._ask(call)
         if heard.means == "later":
-            return Verdict(self._told(heard.answer), works=heard.works)
+            return self._again(heard)
         return heard.means == "taken" and self.outgoing.is_there(self.hook, heard.said, words, private=private)
 
     async def _taken_over(self, work: Work, step: Step) -> bool | Verdict:
@@ -138,14 +154,16 @@ class ReplyParcel:
             return False
         heard = await self._ask(call)
         if heard.means == "later":
-            return Verdict(self._told(heard.answer), works=heard.works)
+            return self._again(heard)
         return heard.means == "taken" and not self.outgoing.is_ours(self.hook, heard.said)
 
     async def _text(self, work: Work, step: Step) -> str:
         if step.kind == "reply":
             return step.text
         if self._brief is None:
-            self._brief = await brief_of(work.own, self.request, str(self.plan.why))
+            self._brief = await brief_of(work.own, self.request, self._why)
+            if work.delivery.unsaid is not None and self.request.result is not None:
+                self._brief += f"\n\n{UNSAID}\n{self.request.result.reply}"
         longest = self.outgoing.longest(self.hook)
         return self._brief if len(self._brief) <= longest else f"{self._brief[: longest - 1]}…"
 
@@ -160,6 +178,9 @@ class ReplyParcel:
         heard = await ask(self.calls, self.outgoing, self.hook, call, self.clock)
         self._last = heard.answer
         return heard
+
+    def _again(self, heard: Heard, ended: Ended | None = None) -> Verdict:
+        return Verdict(self._told(heard.answer), ended, heard.works, heard.limited)
 
     def _told(self, answer: Answer) -> Answer:
         """Return an answer as the attempt tells it: with the time that the whole attempt took, and nothing it said."""

@@ -44,6 +44,11 @@ class Plan:
 HANDING: Final = (Step("hand-off", "hand-off"), Step("note", "note"))
 
 
+def plan_without_reply(reason: str) -> Plan:
+    """Return what is done where the platform will not take the reply: somebody has to say it in another way."""
+    return Plan(HANDING, f"its reply could not be posted. {reason}")
+
+
 def plan_of(request: ChatRequest, longest: int) -> Plan | Ended:
     """Return what is to be done of a request that has ended; or why nothing is. `longest`: of a message."""
     failure, result = request.failure, request.result

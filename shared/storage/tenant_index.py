@@ -6,6 +6,8 @@ the record it is about; what the record says counts, and a line that leads nowhe
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -33,6 +35,7 @@ FAULT_HOURS: Final = 24
 COUNTED_KEPT_MS: Final = 2 * 86_400_000  # since it was told last: nothing is announced again so long after
 HEARD_MS: Final = 30_000  # a worker that was not heard of for so long is gone
 HOUR_MS: Final = 3_600_000
+PSEUDONYM_CHARS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,9 @@ class TenantIndex(Protocol):
     async def pseudonym(self, customer_id: str) -> str:
         """Return the name by which actions speak of a customer: a hash that only this tenant's store can make."""
 
+    async def salt(self, given: str) -> str:
+        """Return what pseudonyms are made with, in hexadecimal: `given`, where there was none before."""
+
     async def usage(self, since: date) -> list[UsageRow]:
         """Return what was used since that day (UTC), the newest day first, then by model."""
 
@@ -241,6 +247,12 @@ class DeploymentIndex(Protocol):
 
     async def tenants(self) -> list[str]:
         """Return the tenants of whom anything was noted, by name."""
+
+
+def pseudonym_of(customer_id: str, salt: str) -> str:
+    """Return a customer's pseudonym."""
+    digest = hmac.new(bytes.fromhex(salt), customer_id.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    return digest.hexdigest()[:PSEUDONYM_CHARS]
 
 
 def matches(customer_id: str, query: str) -> bool:

@@ -21,6 +21,17 @@ from tests.api.test_chat import (
     test_the_same_key_and_body_give_the_same_answer,
     test_the_same_key_with_another_body_is_refused,
 )
+from tests.api.test_console import (
+    test_a_failed_request_is_asked_again_at_the_end_of_its_session_once,
+    test_a_page_that_is_open_hears_of_changes_of_its_tenant_alone,
+    test_actions_tell_who_and_never_the_key,
+    test_an_erased_customer_disappears_from_every_list,
+    test_claudes_errors_are_told_by_type,
+    test_customers_are_listed_by_activity_and_found_by_a_part_of_their_id,
+    test_recorded_history_counts_as_activity_of_its_own_time,
+    test_requests_of_a_deleted_session_disappear,
+    test_usage_is_what_the_replies_say_and_not_more,
+)
 from tests.api.test_context import test_the_next_context_is_shown_and_nothing_happens
 from tests.api.test_memory import (
     test_a_changed_preference_is_used_and_a_forgotten_one_is_not,

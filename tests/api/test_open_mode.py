@@ -63,6 +63,16 @@ def test_this_machine_needs_no_key(house: OpenHouse) -> None:
         assert response.status_code == 200, response.text
 
 
+def test_whoever_is_here_sees_what_an_operator_sees(house: OpenHouse) -> None:
+    told = house.client.get("/api/status").json()
+    assert {"queues", "workers", "dueWork", "overdue", "openRequests"} <= told.keys()
+    assert house.client.get("/api/tenants").json() == [{"tenant": "default", "keys": 0}]
+    house.client.post("/api/memory", json={"customerId": "anna", "key": "a"})
+    assert house.client.delete("/api/memory", params={"customerId": "anna", "key": "a"}).status_code == 204
+    (action,) = house.client.get("/api/actions").json()
+    assert (action["action"], action["by"], action["tenant"]) == ("delete-entry", "open", "default")
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example", "[::2]", "[", ""]
 )

@@ -160,6 +160,15 @@ def test_a_batch_takes_what_is_idle_or_a_customers(caller: Caller) -> None:
     assert all(summary(caller, session)["version"] == 1 for session in sessions)
 
 
+def test_a_batch_reads_sessions_for_memory(caller: Caller) -> None:
+    sessions = [talk(caller, f"Please call me Lotte. {WORDS}", "I look.", customer=f"c{n}") for n in range(2)]
+    view = ended(caller, submit(caller, kind="memory", sessionIds=sessions))
+    assert (view["kind"], view["counts"], view["batched"]["batch"]) == ("memory", {"done": 2}, True)
+    remembered = caller.http.get("/api/memory", params={"customerId": "c1"}).json()
+    assert [(entry["key"], entry["source"]) for entry in remembered] == [("name", "extraction")]
+    assert caller.http.get(f"/api/sessions/{sessions[0]}/summary").status_code == 404
+
+
 def test_a_request_of_a_batch_that_fails_is_told_and_the_others_are_done(caller: Caller, stack: Stack) -> None:
     stack.simulator.add_faults(Fault(kind="status", status=400, match="#W4666"))
     sessions = [talk(caller, f"Where is order #W{n}? {WORDS}", "I look.", customer=f"c{n}") for n in (4665, 4666)]
@@ -208,6 +217,7 @@ def test_the_command_runs_a_batch_to_its_end(caller: Caller, stack: Stack) -> No
     batch = result.output.split()[0]
     assert "1 done" in command(stack, caller, "status", batch).output
     assert "is ended" in command(stack, caller, "cancel", batch).output
+    assert "1 done" in command(stack, caller, "run", "--memory", "--session", session).output
     assert command(stack, caller, "run").exit_code == 2
     assert "write 30m, 24h or 7d" in command(stack, caller, "run", "--idle", "soon").output
 

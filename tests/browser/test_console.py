@@ -152,6 +152,7 @@ def test_a_failed_request_says_why_and_is_asked_again(page: Page, tenant: Caller
     confirm(page, "Replay")
     expect(page.locator("main")).to_contain_text("succeeded", timeout=LONG)  # the new request's own page
     assert request_id not in page.url
+    expect(page.get_by_role("region", name="Message")).to_contain_text("where is my parcel?")
     expect(page.get_by_role("region", name="Reply")).to_contain_text("[simulated]")
     page.locator(".facts").get_by_role("link", name=re.compile("^req_")).click()
     expect(page.locator("main .verdict.bad")).to_contain_text("claude-invalid-request")
@@ -237,17 +238,56 @@ def test_without_a_stream_it_asks_every_few_seconds(open_page: OpenPage, tenant:
     expect(row(page, "polled")).to_be_visible(timeout=LONG)
 
 
+def test_a_stream_that_is_cut_each_time_is_given_up_for_asking(open_page: OpenPage, tenant: Caller) -> None:
+    page = open_page("/console", key=tenant.key)
+    once = 'event: change\ndata: {"topics": []}\n\n'
+    page.route("**/api/live", lambda route: route.fulfill(content_type="text/event-stream", body=once))
+    go(page, "customers")
+    expect(page.locator("#live")).to_contain_text("every 10 seconds", timeout=LONG)
+
+
+def test_it_takes_the_stream_up_again_when_the_service_is_back(page: Page, tenant: Caller, stack: Stack) -> None:
+    go(page, "customers")
+    expect(page.locator("#live")).to_have_text("Live", timeout=LONG)
+    stack.kill("web")
+    expect(page.locator("#live")).to_contain_text("away", timeout=LONG)
+    stack.start("web", "api")
+    expect(page.locator("#live")).to_have_text("Live", timeout=2 * LONG)
+    tenant.ask("Hello again", customerId="back")
+    expect(row(page, "back")).to_be_visible(timeout=LONG)
+
+
 def test_what_is_open_and_where_one_is_stays_while_the_page_is_drawn_anew(page: Page, tenant: Caller) -> None:
     tenant.remember("open", "language", "Spanish")
     tenant.remember("open", "language", "German")
     go(page, "customers", "open")
-    summary = page.locator(".entry summary")
-    summary.click()
-    page.get_by_role("button", name="Export").focus()
-    tenant.remember("open", "tone", "dry")
-    expect(page.locator(".entry").filter(has_text="tone")).to_be_visible(timeout=LONG)
+    page.locator(".entry summary").click()
+    for number, (tag, words) in enumerate(
+        {"button": "Export", "a": "Chat as this customer", "summary": "1 earlier value"}.items()
+    ):
+        page.locator(f"main {tag}", has_text=words).focus()
+        tenant.remember("open", f"tone-{number}", "dry")
+        expect(page.locator(".entry").filter(has_text=f"tone-{number}")).to_be_visible(timeout=LONG)
+        assert page.evaluate("document.activeElement.textContent") == words
     assert page.locator(".entry details").evaluate("element => element.open")
-    assert page.evaluate("document.activeElement.textContent") == "Export"
+
+
+def test_an_id_leads_straight_to_what_it_names(page: Page, tenant: Caller) -> None:
+    told_by = tenant.ask("Hello there", customerId="ids")
+    for name, words in ((told_by["sessionId"], "Conversation"), (told_by["requestId"], "Request")):
+        go(page, "customers")
+        page.fill("#query", name)
+        page.press("#query", "Enter")
+        expect(page.locator("h1")).to_have_text(words)
+
+
+def test_an_export_is_saved_as_a_file(page: Page, tenant: Caller) -> None:
+    tenant.remember("files/../me", "tone", "dry")
+    go(page, "customers", "files/../me")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Export").click()
+    assert saved.value.suggested_filename == "files_.._me.ndjson"
+    assert '"type":"end"' in saved.value.path().read_text().replace(" ", "")
 
 
 def test_how_the_service_is(page: Page, open_page: OpenPage, stack: Stack, tenant: Caller) -> None:

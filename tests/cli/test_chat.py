@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.chat import RECONNECTS
 from cli.main import main
 from cli.sse import Event, Parser
+from cli.talk import RECONNECTS
 from tests.cli.fake_api import USAGE, FakeApi
 
 pytestmark = pytest.mark.usefixtures("clean_environment")
@@ -73,7 +73,7 @@ def test_a_cut_connection_is_taken_up_again(fake_api: FakeApi) -> None:
 
 def test_a_stream_that_never_comes_is_given_up(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a stream that always ends without a result, then the message is called failed, and why."""
-    monkeypatch.setattr("cli.chat.FIRST_WAIT_SECONDS", 0)
+    monkeypatch.setattr("cli.talk.FIRST_WAIT_SECONDS", 0)
     fake_api.scripts = [[] for _ in range(RECONNECTS + 1)]
 
     result = _chat(fake_api, "hi\n")

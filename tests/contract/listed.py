@@ -64,3 +64,9 @@ async def heard(store: TenantStore, request_id: str, token: int, offset: int) ->
     """Return what a listener hears beyond a place; None where that is nothing."""
     deltas = await store.read_deltas(request_id, token, offset)
     return (deltas.token, deltas.offset, deltas.text) if deltas.text else None
+
+
+async def erased(store: TenantStore, customer: str) -> None:
+    """Erase a customer, however many calls it takes: one that is longer kept may take more."""
+    while await store.erase_customer(customer):
+        pass

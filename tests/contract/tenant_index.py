@@ -20,6 +20,7 @@ from shared.storage.tenant_index import (
     UsageKind,
     UsageRow,
     Waiting,
+    pseudonym_of,
 )
 from shared.storage.types import EntryFacts, NewRequest
 from tests.contract.store import DAY, HOUR, MINUTE, SECOND, Desk
@@ -301,6 +302,9 @@ class TenantIndexContract:
         assert await desk.own.pseudonym("ben") != name
         assert await desk.of("other").own.pseudonym("anna") != name
         assert "anna" not in name
+        other = desk.of("third")
+        assert await other.own.salt("ab" * 32) == await other.own.salt("cd" * 32) == "ab" * 32
+        assert await other.own.pseudonym("anna") == pseudonym_of("anna", "ab" * 32)
 
     async def test_each_topic_tells_that_it_changed(self, desk: Desk) -> None:
         async def changed(act: Any) -> set[str]:

@@ -49,6 +49,7 @@ from shared.storage.types import (
 from tests.contract.both import CUSTOMERS, LIMITS, TENANT, Both
 from tests.contract.listed import (
     digests_of,
+    erased,
     heard,
     memories_of,
     messages_of,
@@ -412,6 +413,11 @@ class SameOnBoth(RuleBasedStateMachine):
             "put_instructions", lambda store: store.put_instructions(text, extraction=extraction, handoff=extraction)
         )
         self.both.same("instructions", lambda store: store.instructions())
+
+    @rule(customer=st.sampled_from(CUSTOMERS))
+    def erase(self, customer: str) -> None:
+        self.both.same("erase_customer", lambda store: erased(store, customer))
+        self._look_at_everything()
 
     # Time, and what comes due with it.
 

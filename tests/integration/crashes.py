@@ -98,6 +98,16 @@ def assert_one_outcome(stack: Stack, events: Heard, request_id: str, message: st
     assert stack.transcript(status["sessionId"]) == [("user", message), ("assistant", status["reply"])]
     wait_for("the event", lambda: events.of(request_id))
     assert {event["id"] for event in events.of(request_id)} == {f"evt_{request_id}"}
+    wait_for("what was answered to be counted once", lambda: counted(stack))
+
+
+def counted(stack: Stack) -> bool:
+    """Return whether usage tells of as many replies as there are; more are too many for ever."""
+    with stack.client() as client:
+        turns: int = sum(row["turns"] for row in client.get("/api/usage").json() if row["purpose"] == "reply")
+        answered = len(client.get("/api/requests", params={"status": "succeeded", "limit": 200}).json())
+    assert turns <= answered
+    return bool(turns == answered)
 
 
 def _alive(url: str) -> bool:

@@ -67,6 +67,17 @@ def heard(service: tuple[Stack, Heard]) -> Heard:
     return service[1]
 
 
+def test_the_depth_of_each_queue_and_each_role_are_told(stack: Stack) -> None:
+    with stack.client() as client:
+        told = client.get("/api/status").json()
+        names = {"chat", "quarantine", "maintenance", "summaries", "callbacks"}
+        assert {each["name"] for each in told["queues"]} == names
+        wait_for(
+            "each role to be heard of",
+            lambda: names == {w["role"] for w in client.get("/api/status").json()["workers"]},
+        )
+
+
 on_sqs = pytest.mark.parametrize("service", ["sqs"], indirect=True)
 on_rabbitmq = pytest.mark.parametrize("service", ["rabbitmq"], indirect=True)
 

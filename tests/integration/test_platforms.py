@@ -12,6 +12,7 @@ from simulator.schema import Fault as ModelFault
 from tests.support.moto import Moto
 from tests.support.platforms.chatwoot import Chatwoot
 from tests.support.platforms.every import EVERY
+from tests.support.platforms.slack import Slack
 from tests.support.platforms.standin import (
     CUT_AFTER,
     Asked,
@@ -22,6 +23,7 @@ from tests.support.platforms.standin import (
     Told,
     playing,
 )
+from tests.support.platforms.sunshine import Sunshine
 from tests.support.platforms.zendesk import Zendesk
 from tests.support.stack import Stack
 from tests.support.valkey import Valkey
@@ -177,6 +179,25 @@ def test_a_person_who_takes_over_just_before_the_post_is_left_alone(stack: Stack
     withheld = connected.ended("withheld")
     assert withheld["reason"] == "a person has the conversation"
     assert chatwoot.replies(conversation) == []
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.name)
+def test_a_customer_who_asks_for_a_person_is_handed_over_with_a_note(stack: Stack, kind: type[StandIn]) -> None:
+    with playing(kind) as platform:
+        connected = Connected(stack, platform)
+        conversation = platform.begin("My order is B-77. I want to talk to a real person, please.")
+        connected.post(conversation)
+        delivered = connected.ended("delivered")
+        assert delivered["done"] == ["reply", "hand-off", "note"]
+        (reply,) = platform.replies(conversation)
+        assert "handing this conversation over to a person" in reply
+        assert conversation.handler == ("bot" if isinstance(platform, Slack) else "person")
+        assert all("B-77" in note and "asked for" in note for note in platform.notes(conversation))
+        assert len(platform.notes(conversation)) == (0 if isinstance(platform, Sunshine) else 1)
+        platform.says(conversation, "Are you there?")
+        connected.post(conversation)
+        connected.ended("withheld")
+        assert platform.replies(conversation) == [reply]
 
 
 @pytest.mark.parametrize("kind", [Chatwoot, Zendesk], ids=lambda kind: kind.name)

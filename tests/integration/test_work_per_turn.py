@@ -9,12 +9,14 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from benchmarks.history import begun
+from shared.conversation.noter import Noter
 from shared.ids import bucket_of
 from shared.models import AgentInstructions
 from shared.prompt import Prompt, Reply
@@ -82,6 +84,33 @@ async def test_turn_500_costs_what_turn_20_did(quiet: Valkey) -> None:
     assert {number: cost.sent for number, cost in costs.items()} == dict.fromkeys(WATCHED, 4)
     assert {cost.all for cost in costs.values()} == {costs[20].all}
     assert max(cost.bytes for cost in costs.values()) <= 1.1 * costs[20].bytes
+
+
+async def test_what_is_noted_of_a_turn_costs_its_path_nothing(quiet: Valkey) -> None:
+    """Accept, claim and commit are what is left of it: rows are struck with the notes, together, beside the path."""
+    store = RedisStore(connect(quiet.url(), 5.0, 8), LIMITS)
+    desk = Desk(store, StoreClock(), cast("Any", None))
+    bucket = bucket_of("acme", "cust-1")
+    with ThreadPoolExecutor(1) as executor:
+        office = open_office(desk, executor)
+        office.announcer.noter = noter = Noter(store, pause=3_600)
+        office.runner._parts.instructions._known["acme"] = (float("inf"), AgentInstructions(instructions="Be brief."))
+        beside: list[int] = []
+        for _ in range(3):
+            before = measure(quiet)
+            for number in range(50):
+                new = NewRequest(desk.ids.request(bucket), "cust-1", f"Message {number}")
+                request = replace(new, session_id=await desk.own.accept(new, desk.ids.session(bucket)))
+                assert (await office.advance(request)).outcome == "succeeded"
+            path = measure(quiet)
+            await noter.flush()
+            beside.append(measure(quiet).sent - path.sent)
+        assert path.sent - before.sent == 3 * 50
+    # Fifty turns of one customer are one note and one strike.
+    assert beside[1:] == [2, 2]
+    (row,) = await desk.own.usage(date(1970, 1, 1))
+    assert row.turns == 150
+    await store.close()
 
 
 PIECES = 500

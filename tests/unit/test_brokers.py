@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import boto3
@@ -13,7 +14,7 @@ from celery.worker.consumer import Consumer
 from kombu.exceptions import OperationalError
 from vine import promise, transform
 
-from shared.broker import Waker, make_celery, make_publisher, transport_of
+from shared.broker import Waker, depths_of, make_celery, make_publisher, transport_of
 from shared.broker.aws import access_of
 from shared.broker.rabbitmq import DELAYED_DELIVERY, SteadyConsumer
 from shared.broker.sns import MOST_BYTES, TopicPublisher
@@ -181,6 +182,27 @@ def test_sqs_is_said_to_be_away_when_it_is(urls: str) -> None:
     waker = Waker(make_celery(away, socket_seconds=1))
     assert not waker.answers()
     assert not waker.wake(SessionRef("acme", "ses_1"))
+
+
+def test_on_sqs_it_is_told_how_many_messages_wait_and_nothing_is_made_for_it(moto: Moto, on_moto: Settings) -> None:
+    settings = on_moto.model_copy(update={"sqs_queue_prefix": "depth-"})
+    client, app = moto.client("sqs"), make_celery(settings, socket_seconds=5)
+    waker = Waker(app, partial(depths_of, settings))
+    names = ("chat", "quarantine", "maintenance", "summaries", "callbacks")
+    assert waker.depths() == dict.fromkeys(names, 0)
+    assert client.list_queues(QueueNamePrefix="depth-").get("QueueUrls") is None
+    url = client.create_queue(QueueName="depth-chat")["QueueUrl"]
+    for number in range(3):
+        client.send_message(QueueUrl=url, MessageBody=str(number))
+    waker._counted_until = 0.0
+    assert waker.depths() == {**dict.fromkeys(names, 0), "chat": 3}
+
+
+def test_of_a_broker_that_is_away_no_depth_is_told() -> None:
+    for broker in ("redis://127.0.0.1:1/1", "amqp://127.0.0.1:1", "sqs://a:b@127.0.0.1:1"):
+        settings = settings_of(broker)
+        assert Waker(make_celery(settings, socket_seconds=1), partial(depths_of, settings)).depths() is None
+    assert Waker(make_celery(settings_of(), socket_seconds=1)).depths() is None
 
 
 def test_the_doctor_tells_of_queues_on_sqs_that_cannot_serve(moto: Moto, on_moto: Settings) -> None:

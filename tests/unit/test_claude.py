@@ -185,6 +185,28 @@ def test_the_breaker_opens_after_failures_in_a_row_and_spares_claude(simulator: 
     assert simulator.stats().requests - before == 8
 
 
+def test_it_is_told_how_each_model_is_asked(simulator: SimulatorControl, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> list[dict[str, str]]:
+        claude = Claude(Settings(simulator_url=simulator._base_url))
+        told, heard = [await claude.breakers()], list[str]()
+        try:
+            await claude.ask(PROMPT, heard.append)
+            told.append(await claude.breakers())
+            simulator.add_faults(Fault(kind="status", status=529, times=-1))
+            for _ in range(8):
+                with pytest.raises(ClaudeLater):
+                    await claude.ask(PROMPT, heard.append)
+            told.append(await claude.breakers())
+            monkeypatch.setattr("shared.claude.BREAKER_SECONDS", 0.0)
+            told.append(await claude.breakers())
+        finally:
+            await claude.close()
+        return told
+
+    states = [told.get(PROMPT.model) for told in asyncio.run(run())]
+    assert states == [None, "closed", "open", "half-open"]
+
+
 def test_rate_limits_do_not_open_the_breaker(simulator: SimulatorControl) -> None:
     simulator.add_faults(Fault(kind="status", status=429, times=12))
     reply, _ = ask(simulator, times=13)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from cli.main import main
-from shared.broker import QUEUES, Waker, make_celery
+from shared.broker import QUEUES, Waker, depths_of, make_celery
 from shared.broker.aws import Access
 from shared.broker.sqs import MOST_RECEIVES, MOST_VISIBILITY_SECONDS, WAIT_SECONDS
 from shared.broker.transport import visibility_seconds
@@ -215,8 +216,10 @@ def _granted(resources: dict[str, Any], policy: str) -> set[tuple[str, str]]:
 
 
 def test_a_web_process_asks_of_sqs_what_it_may(resources: dict[str, Any], asked: list[tuple[str, str]]) -> None:
-    waker = Waker(make_celery(load_settings(), socket_seconds=5))
+    settings = load_settings()
+    waker = Waker(make_celery(settings, socket_seconds=5), partial(depths_of, settings))
     assert waker.answers()
+    assert waker.depths() is not None
     assert waker.wake(SessionRef("acme", "ses_1"))
     assert waker.summarize(SessionRef("acme", "ses_1"))
     assert waker.advance_batch(RunningPart("acme", "bat_1", 0))

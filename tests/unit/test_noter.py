@@ -15,7 +15,7 @@ from shared.errors import ClaudeFailed, ClaudeLater, StoreError, StoreUnavailabl
 from shared.ids import SessionRef
 from shared.models import TokenUsage
 from shared.storage.tenant_index import Notes, UsageKind, UsageRow
-from tests.contract.store import MINUTE, Desk
+from tests.contract.store import MINUTE, SECOND, Desk
 from tests.support.waiting import wait_until
 from tests.unit.turns import Office, raises
 
@@ -91,6 +91,21 @@ async def test_a_row_announced_twice_counts_once(office: Office, noter: Noter) -
         await noter.flush()
     (row,) = await used(desk)
     assert (row.turns, row.input, row.output) == (1, 10, 2)
+
+
+async def test_messages_answered_together_are_each_listed_and_their_reply_counts_once(
+    office: Office, noter: Noter
+) -> None:
+    desk = office.desk
+    one = await desk.accept("one", coalesce_ms=SECOND)
+    two = await desk.accept("two", coalesce_ms=SECOND, session_id=one.session_id)
+    desk.clock.pass_(2 * SECOND)
+    assert (await office.advance(one)).outcome == "succeeded"
+    assert len(office.publisher.events) == 2
+    await noter.flush()
+    assert sorted(await statuses(desk)) == sorted((each.request_id, "succeeded") for each in (one, two))
+    (row,) = await used(desk)
+    assert (row.turns, row.input) == (1, 7)
 
 
 async def test_while_the_broker_is_away_requests_are_noted_and_rows_stay(office: Office, noter: Noter) -> None:

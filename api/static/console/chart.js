@@ -2,7 +2,7 @@
 
 import { make } from "../dom.js";
 
-const WIDEST = 1100, NARROWEST = 260, HEIGHT = 180, LEFT = 52, RIGHT = 14, BOTTOM = 22, TOP = 8, LABEL = 70;
+const WIDEST = 1100, NARROWEST = 260, HEIGHT = 180, LEFT = 52, RIGHT = 22, BOTTOM = 22, TOP = 8, LABEL = 70;
 export const COLOURS = 6;
 
 function svg(tag, attributes, ...children) {

@@ -32,7 +32,7 @@ const MENU = [
   ["batches", "Summaries"], ["service", "Service"], ["costs", "Cost"], ["actions", "Actions"],
 ];
 const UNDER = { sessions: "customers" };
-const STATES = { live: "Live", polling: "Asks every 10 seconds", away: "The service is away; trying again" };
+const STATES = { live: "Live", polling: "Asks every 10 seconds", away: "The service is away; trying again", refused: "Signed out" };
 
 const who = { operator: false };
 let feed = null;
@@ -88,6 +88,7 @@ function follow(named) {
 function tellState(state) {
   byId("live").textContent = STATES[state];
   byId("live").className = `live ${state === "live" ? "hears" : state}`;
+  if (state === "refused") entrance.ask();
 }
 
 function menu(place) {

@@ -75,15 +75,14 @@ export class Shell {
   keep() {
     return {
       open: [...this.view.querySelectorAll("details[open]")].map((each) => each.dataset.key),
-      focus: this.view.contains(document.activeElement) ? document.activeElement.dataset.key : null,
+      focus: this.view.contains(document.activeElement) ? aimOf(document.activeElement) : null,
       top: this.view.scrollTop,
     };
   }
 
   restore({ open, focus, top }) {
-    const found = (key) => this.view.querySelector(`[data-key="${CSS.escape(key)}"]`);
-    for (const key of open) found(key)?.setAttribute("open", "");
-    if (focus) (found(focus) || this.view.querySelector("h1"))?.focus({ preventScroll: true });
+    for (const key of open) this.view.querySelector(keyed(key))?.setAttribute("open", "");
+    if (focus) (this.view.querySelector(focus) || this.view.querySelector("h1"))?.focus({ preventScroll: true });
     this.view.scrollTop = top;
   }
 
@@ -119,6 +118,15 @@ export class Shell {
     if (now === this.now) await this.changed(null);
     return undefined;
   }
+}
+
+// How an element is found again once it is drawn anew.
+const keyed = (key) => `[data-key="${CSS.escape(key)}"]`;
+
+function aimOf(element) {
+  if (element.dataset.key) return keyed(element.dataset.key);
+  if (element.matches("a[href]")) return `a[href="${CSS.escape(element.getAttribute("href"))}"]`;
+  return element.matches("details[data-key] > summary") ? `${keyed(element.parentElement.dataset.key)} > summary` : "h1";
 }
 
 export const words = (error) => (error instanceof Problem ? error.message : "The service cannot be reached. Is it running?");

@@ -68,6 +68,7 @@ class _Message(Loose):
     actor_id: Id
     user_id: Id | None = None
     message_type: str = "normal"
+    of_bots: bool = Field(default=False, alias="botsPrivateNote")
     message_parts: tuple[_Part, ...] = ()
 
 
@@ -139,7 +140,7 @@ def check_key(text: str) -> None:
 
 def _of_message(message: _Message, settings: FreshchatSettings) -> Event:
     _check_app(message.app_id, settings)
-    if message.message_type != "normal":
+    if message.message_type != "normal" or message.of_bots:
         return Ignored("a private note")
     user = message.user_id or (message.actor_id if message.actor_type == "user" else None)
     customer = f"freshchat:{settings.app_id or message.app_id or ''}:{user}" if user else None

@@ -12,8 +12,6 @@ t/<tenant>/index           changes, salt
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import secrets
 from datetime import date
 from typing import Any, Final, cast
@@ -47,12 +45,12 @@ from shared.storage.tenant_index import (
     UsageKind,
     UsageRow,
     matches,
+    pseudonym_of,
 )
 from shared.storage.types import Page
 
 LOOKS: Final = 5  # at a list, for one page
 LOOKED_AT: Final = 500  # customers of one look, where some are looked for
-PSEUDONYM_CHARS: Final = 16
 
 
 class DynamoTenantIndex(DynamoErasure):
@@ -129,17 +127,16 @@ class DynamoTenantIndex(DynamoErasure):
 
     async def pseudonym(self, customer_id: str) -> str:
         """See `TenantIndex.pseudonym`."""
-        item: dict[str, Any] = {**index_key(self.tenant, "salt"), "salt": secrets.token_hex(32)}
         kept = await self._client.get(index_key(self.tenant, "salt"))
-        if kept is None:
-            try:
-                await self._client.write(put(item, ABSENT))
-                kept = item
-            except ConditionFailed as failed:
-                kept = failed.items[0] or item
-        salt = bytes.fromhex(kept["salt"])
-        digest = hmac.new(salt, customer_id.encode("utf-8", "surrogatepass"), hashlib.sha256)
-        return digest.hexdigest()[:PSEUDONYM_CHARS]
+        return pseudonym_of(customer_id, kept["salt"] if kept else await self.salt(secrets.token_hex(32)))
+
+    async def salt(self, given: str) -> str:
+        """See `TenantIndex.salt`."""
+        try:
+            await self._client.write(put({**index_key(self.tenant, "salt"), "salt": given}, ABSENT))
+        except ConditionFailed as failed:
+            return str((failed.items[0] or {}).get("salt", given))
+        return given
 
     async def usage(self, since: date) -> list[UsageRow]:
         """See `TenantIndex.usage`."""

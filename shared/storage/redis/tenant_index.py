@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import Sequence
@@ -43,6 +41,7 @@ from shared.storage.tenant_index import (
     UsageKind,
     UsageRow,
     matches,
+    pseudonym_of,
     row_of,
 )
 from shared.storage.types import Page
@@ -50,7 +49,6 @@ from shared.storage.types import Page
 DAY_MS: Final = 86_400_000
 LOOKS: Final = 5  # at a list, for one page
 LOOKED_AT: Final = 500  # customers of one look, where some are looked for
-PSEUDONYM_CHARS: Final = 16
 
 
 class RedisTenantIndex(RedisScripts):
@@ -139,14 +137,16 @@ class RedisTenantIndex(RedisScripts):
 
     async def pseudonym(self, customer_id: str) -> str:
         """See `TenantIndex.pseudonym`."""
-        redis, name, mine = self._client.redis, index_key(self.tenant, "salt"), secrets.token_hex(32)
+        return pseudonym_of(customer_id, await self.salt(secrets.token_hex(32)))
+
+    async def salt(self, given: str) -> str:
+        """See `TenantIndex.salt`."""
+        redis, name = self._client.redis, index_key(self.tenant, "salt")
 
         async def ask() -> Any:
-            return await redis.set(name, mine, nx=True, get=True)
+            return await redis.set(name, given, nx=True, get=True)
 
-        salt = await self._client.call(ask) or mine
-        digest = hmac.new(bytes.fromhex(salt), customer_id.encode("utf-8", "surrogatepass"), hashlib.sha256)
-        return digest.hexdigest()[:PSEUDONYM_CHARS]
+        return str(await self._client.call(ask) or given)
 
     async def usage(self, since: date) -> list[UsageRow]:
         """See `TenantIndex.usage`."""

@@ -269,6 +269,7 @@ def fresh(action: str, part: str, **more: Any) -> Body:
     [
         (freshchat(), CustomerMessage("m-1", "c-1", FRESH_WHO, WORDS)),
         (freshchat(message_type="private", actor_type="agent", actor_id="a-2"), NOTE),
+        (freshchat(actor_type="agent", actor_id="a-2", botsPrivateNote=True), NOTE),
         (freshchat(actor_type="agent", actor_id="a-1"), OWN),
         (freshchat(actor_type="agent", actor_id="a-2"), AgentMessage("m-1", "c-1", FRESH_WHO, WORDS, "a-2")),
         (freshchat(actor_type="agent", actor_id="a-2", user_id=None), AgentMessage("m-1", "c-1", None, WORDS, "a-2")),

@@ -125,6 +125,19 @@ async def test_a_rate_limit_is_obeyed(post: Post) -> None:
     assert post.platform.replies(conversation) == ["On its way."]
 
 
+async def test_a_rate_limit_holds_for_every_delivery_of_the_hook(post: Post) -> None:
+    first, second = await post.turn(post.platform.begin()), await post.turn(post.platform.begin())
+    post.platform.faults = [Fault(Told(429, {}, {"Retry-After": "40"}))]
+    assert await post.deliver(first) == "pending"
+    asked = len(post.platform.asked)
+    assert await post.deliver(second) == "postponed"
+    assert len(post.platform.asked) == asked
+    began = post.desk.clock.ms
+    assert await post.due(second) == "delivered"
+    assert post.desk.clock.ms - began >= 39 * SECOND
+    assert (await post.delivery(second)).tries == 1
+
+
 async def test_a_platform_that_is_away_is_tried_for_an_hour_then_given_up(post: Post) -> None:
     conversation = post.platform.begin()
     request = await post.turn(conversation)
@@ -273,6 +286,22 @@ async def test_each_step_is_taken_once_whichever_of_them_goes_wrong(post: Post, 
     assert post.platform.replies(conversation) == ["A colleague takes over."]
     assert len(post.platform.notes(conversation)) == 1
     assert conversation.handler == "person"
+
+
+async def test_a_reply_that_the_platform_will_never_take_goes_to_a_person(post: Post) -> None:
+    conversation = post.platform.begin()
+    request = await post.turn(conversation, "It is on its way, tracking number 1Z-77.")
+    # The first answer is for the reply; then the hand-off's gets lost.
+    post.platform.faults = [Fault(Told(422, {"error": "outside_the_window"})), CUT_AFTER]
+    assert await post.deliver(request) == "pending"
+    assert await post.due(request) == "dead"
+    assert (post.platform.replies(conversation), conversation.handler) == ([], "person")
+    (note,) = post.platform.notes(conversation)
+    assert "Chatwoot answered 422, outside_the_window" in note
+    assert note.endswith("It is on its way, tracking number 1Z-77.")
+    delivery = await post.delivery(request)
+    assert (delivery.done, delivery.reason) == (("hand-off", "note"), "Chatwoot answered 422, outside_the_window")
+    assert (await post.desk.own.session(str(request.session_id))).handler == "human"
 
 
 async def test_what_is_replayed_half_done_is_done_by_the_rest(post: Post) -> None:

@@ -27,7 +27,7 @@ from tests.support.platforms.standin import Asked, Conversation, StandIn, playin
 from tests.support.platforms.zendesk import Zendesk
 from tests.unit.replies.post import Post, open_post
 
-EXAMPLES = int(os.environ.get("REPLY_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("REPLY_EXAMPLES", "40"))
 Mishap = Literal["fine", "cut", "cut-after", "503", "503-after", "429"]
 Story = Literal["reply", "handoff", "failure"]
 MISHAPS: tuple[Mishap, ...] = ("fine", "cut", "cut-after", "503", "503-after", "429")
@@ -128,6 +128,7 @@ def crash_at_writes(patch: pytest.MonkeyPatch, desk: Desk, crashes: list[bool]) 
     patch.setattr(kind, "put_delivery", put)
 
 
+@pytest.mark.timeout(900)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     kind=st.sampled_from([Chatwoot, Zendesk, Intercom]),

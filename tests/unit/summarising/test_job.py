@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 
 import pytest
 from structlog.testing import capture_logs
 
+from shared.conversation.noter import Noter
 from shared.errors import ClaudeFailed, ClaudeLater, UnknownSession
 from shared.ids import SessionRef
 from shared.storage.types import SessionPatch
@@ -55,6 +57,22 @@ async def test_a_long_session_is_summarised_but_for_its_newest_turns(bureau: Bur
     ((key, event),) = bureau.publisher.events
     assert key == "acme.session.summarized"
     assert event["data"]["summaryUrl"] == f"/api/sessions/{ref.session_id}/summary"
+
+
+async def test_what_a_summary_and_a_digest_used_is_noted_once_for_each_job(bureau: Bureau) -> None:
+    desk = bureau.desk
+    bureau.jobs._parts.announcer.noter = noter = Noter(desk.store, pause=3_600, simulated=True)
+    ref = await bureau.session(*await long_session(bureau))
+    bureau.claude.script = [says(GOOD)]
+    await bureau.jobs.run(ref)
+    await desk.own.update_session(ref.session_id, SessionPatch(status="closed"))
+    bureau.claude.script = [says(DIGEST)]
+    assert await bureau.jobs.run(ref) == "digest"
+    await noter.flush()
+    (row,) = await desk.own.usage(date(1970, 1, 1))
+    assert (row.kind.purpose, row.kind.model, row.kind.simulated) == ("summary", "claude-haiku-5-5", True)
+    assert (row.turns, row.input, row.output) == (2, 14, 6)
+    assert row.nanos == 2 * round((7 * 0.10 + 3 * 0.50) * 1_000)
 
 
 async def test_the_next_summary_goes_on_from_the_one_before(bureau: Bureau) -> None:

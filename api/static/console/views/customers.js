@@ -20,14 +20,20 @@ export const customers = {
 };
 
 function search(asked) {
-  const box = make("input", { id: "query", type: "search", name: "query", value: asked, maxlength: 256, placeholder: "a part of the id", autocomplete: "off", spellcheck: "false", "data-key": "query" });
+  const box = make("input", { id: "query", type: "search", name: "query", value: asked, maxlength: 256, placeholder: "a part of the id, or ses_…, req_…", autocomplete: "off", spellcheck: "false", "data-key": "query" });
   const form = make("form", { class: "search", role: "search" }, make("label", { for: "query", text: "Find a customer" }), box, make("button", { type: "submit", text: "Find" }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     box.blur();
-    location.hash = at("customers", undefined, { query: box.value.trim() });
+    location.hash = placeOf(box.value.trim());
   });
   return form;
+}
+
+// An id of a conversation or a request leads straight to it.
+function placeOf(asked) {
+  if (/^ses_\w+$/.test(asked)) return at("sessions", asked);
+  return /^req_\w+$/.test(asked) ? at("requests", asked) : at("customers", undefined, { query: asked });
 }
 
 function nothing(asked, next) {

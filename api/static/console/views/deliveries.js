@@ -24,7 +24,8 @@ export const deliveries = {
   },
 };
 
-const target = ({ url, platform, type }) => [make("span", { class: "url", text: url || platform || "the tenant's address" }), make("span", { class: "small", text: type })];
+const whereTo = ({ url, hookId }) => url || (hookId ? `the helpdesk of hook ${hookId}` : "the tenant's address");
+const target = ({ type, ...each }) => [make("span", { class: "url", text: whereTo(each) }), make("span", { class: "small", text: type })];
 
 function attempts({ attempts: made, tries, reason, id }) {
   const words = [reason ? make("span", { class: "why", text: reason }) : null];
@@ -35,7 +36,7 @@ function attempts({ attempts: made, tries, reason, id }) {
 
 async function again(delivery) {
   const yes = await confirmed({
-    title: "Post this again?", verb: "Post again", harmless: true, gone: [delivery.url || "the tenant's address"],
+    title: "Post this again?", verb: "Post again", harmless: true, gone: [whereTo(delivery)],
     words: "It is posted at once under the same id, so that a receiver that has it already can tell:",
   });
   if (!yes) return "";

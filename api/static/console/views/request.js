@@ -1,6 +1,6 @@
 // One request: how it stands, what Claude was given for it drawn against the budget, and why.
 
-import { Problem, get } from "../../api.js";
+import { Problem, get, query as address } from "../../api.js";
 import { PARTS, budgetBar, filled, whyOf } from "../../receipt.js";
 import {
   badge, button, customerLink, details, dollars, empty, facts, heading, make, moment, note, number, requestLink, section, sessionLink, table,
@@ -8,6 +8,8 @@ import {
 import { replayButton } from "./replay.js";
 
 const STRATEGIES = { sliding_window: "the newest turns that fit", summarization: "a summary, and the turns after it", hybrid: "a summary, the newest turns, recall for the rest" };
+
+const NEAR = 200;
 
 const orNull = (error) => {
   if (error instanceof Problem && error.status === 404) return null;
@@ -20,26 +22,33 @@ export const request = {
   async load({ id }, signal) {
     const path = `/api/chat/${encodeURIComponent(id)}`;
     const told = await get(path, { signal });
-    const [receipt, session] = await Promise.all([
-      get(`${path}/receipt`, { signal }).catch(orNull), get(`/api/sessions/${encodeURIComponent(told.sessionId)}`, { signal }).catch(orNull),
-    ]);
-    return { told, receipt, customer: session?.customerId };
+    const of = `/api/sessions/${encodeURIComponent(told.sessionId)}`;
+    const [receipt, session] = await Promise.all([get(`${path}/receipt`, { signal }).catch(orNull), get(of, { signal }).catch(orNull)]);
+    return { told, receipt, customer: session?.customerId, message: session && await messageOf(id, of, session, signal) };
   },
-  draw({ told, receipt, customer }, place, act) {
+  draw({ told, receipt, customer, message }, place, act) {
     return [
       heading("Request", told.status === "failed" ? replayButton(place.id, act) : null),
-      facts(["State", badge(told.status)], ["Customer", customer ? customerLink(customer) : null], ["Conversation", sessionLink(told.sessionId)],
+      facts(["State", badge(told.status)], ["Customer", customer ? customerLink(customer) : null], ["Conversation", sessionLink(told.sessionId, message && { at: message.seq })],
         ["Accepted", moment(told.acceptedAt)], ["Ended", told.finishedAt ? moment(told.finishedAt) : null], ["Model", told.model], ["Asked", told.attempts > 1 ? `${told.attempts} times` : null],
         ["Replays", told.replayOf ? requestLink(told.replayOf) : null], ["Tokens", tokens(told.tokenUsage)],
-        ["Metadata", told.metadata && Object.keys(told.metadata).length ? make("code", { text: JSON.stringify(told.metadata) }) : null]),
+        ["Metadata", told.metadata && Object.keys(told.metadata).length ? make("code", { class: "all", text: JSON.stringify(told.metadata) }) : null]),
       told.failure ? make("p", { class: "verdict bad" }, make("b", { text: told.failure.type }), ` ${told.failure.detail}`) : null,
       told.waitingFor && !told.finishedAt ? make("p", { class: "verdict wait" }, `${told.waitingFor} It is tried again `, moment(told.dueAt), ".") : null,
+      message && !message.redacted ? section("Message", make("p", { class: "summary", text: message.content })) : null,
       told.reply ? section("Reply", make("p", { class: "summary", text: told.reply }), told.stopReason === "max_tokens" ? note("It was cut: the reply was longer than its room.") : null) : null,
       receipt ? section("What Claude was given", ...drawn(receipt), sent(place.id)) : section("What Claude was given",
         empty("No receipt.", "There is one once Claude was asked; a request that failed before has none.")),
     ];
   },
 };
+
+// What the customer wrote, where it stands among the last messages of its conversation.
+async function messageOf(id, of, { messageCount }, signal) {
+  const cursor = messageCount - NEAR;
+  const found = await get(address(`${of}/messages`, { limit: NEAR, ...(cursor > 0 && { cursor }) }), { signal }).catch(orNull);
+  return found?.find((message) => message.requestId === id && message.role === "user");
+}
 
 function tokens(used) {
   if (!used) return null;

@@ -44,7 +44,7 @@ export const session = {
       facts(["Customer", customerLink(told.customerId)], ["State", badge(told.status)], ["Began", moment(told.createdAt)], ["Last message", moment(told.lastMessageAt)],
         [isOver ? "Over since" : "Over from", moment(told.closedAt || told.expiresAt)], ["Conversation id", told.conversationId], ["Tags", told.tags.join(", ")],
         ["Waiting", told.openRequests ? String(told.openRequests) : null], ["Strategy", told.compressionStrategy],
-        ["Metadata", Object.keys(told.metadata).length ? make("code", { text: JSON.stringify(told.metadata) }) : null]),
+        ["Metadata", Object.keys(told.metadata).length ? make("code", { class: "all", text: JSON.stringify(told.metadata) }) : null]),
       make("div", { class: "columns" },
         make("div", {}, section("Transcript", turns(told.messageCount, first, place), ...transcript(messages, aim, path, act), turns(told.messageCount, first, place))),
         make("div", {}, section("Summary", ...summary(summaries),
@@ -83,7 +83,7 @@ const marks = (message) => [message.unanswered && "got no reply", message.trunca
 function attachment({ name, contentType, size, url }) {
   const told = [contentType, size === undefined ? null : `${number(size)} bytes`].filter(Boolean).join(", ");
   const isLink = /^https?:\/\//i.test(url || "");
-  return make("p", { class: "attachment" }, "📎 ", isLink ? make("a", { href: url, rel: "noopener noreferrer", target: "_blank", text: name }) : make("b", { text: name }), told ? ` (${told})` : "");
+  return make("p", { class: "attachment" }, "Attached: ", isLink ? make("a", { href: url, rel: "noopener noreferrer", target: "_blank", text: name }) : make("b", { text: name }), told ? ` (${told})` : "");
 }
 
 function summary([newest, ...earlier]) {

@@ -5,14 +5,22 @@ local counted, open = root .. 'counted', root .. 'requests:open'
 
 local function newly_counted(id) return redis.call('ZADD', counted, now, id) == 1 end
 
+local days = {}
 for _, spent in ipairs(P.spent) do
   if newly_counted(spent.id) then
-    local day = root .. 'usage:' .. spent.day
+    local sums = days[spent.day] or {}
+    days[spent.day] = sums
     for index, name in ipairs(P.numbers) do
-      redis.call('HINCRBY', day, spent.kind .. ' ' .. name, string.format('%.0f', spent.numbers[index]))
+      local field = spent.kind .. ' ' .. name
+      sums[field] = (sums[field] or 0) + spent.numbers[index]
     end
-    redis.call('PEXPIRE', day, P.usage_kept)
   end
+end
+for day, sums in pairs(days) do
+  for field, sum in pairs(sums) do
+    if sum > 0 then redis.call('HINCRBY', root .. 'usage:' .. day, field, string.format('%.0f', sum)) end
+  end
+  redis.call('PEXPIRE', root .. 'usage:' .. day, P.usage_kept)
 end
 
 -- A request's end may be noted before its beginning: then it is open no more.
