@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
@@ -434,6 +436,40 @@ class MergingContract:
                 await desk.store.sweep(bucket_of(desk.tenant, customer), 100)
         assert sorted(await ids(desk)) == sorted([*map(str, asked), str(new.session_id)])
         assert not await desk.own.merge_customer(ANON, MARIA)
+
+    @pytest.mark.parametrize("neighbours", [False, True])
+    async def test_turns_go_on_while_two_merge_at_once(self, desk: Desk, *, neighbours: bool) -> None:
+        source = beside(desk, MARIA) if neighbours else ANON
+        started = [await desk.turn("begin", customer=source, conversation_id=f"chat-{at}") for at in range(3)]
+        for at in range(9):
+            await desk.turn("more to move", customer=source, conversation_id=f"other-{at}")
+            await desk.own.put_memory(source, f"key-{at % 4}", at, "note")
+
+        async def talk(at: int) -> list[str]:
+            told = []
+            for turn in range(6):
+                by = {"conversation_id": f"chat-{at}"} if turn % 2 else {"session_id": started[at].session_id}
+                request = await desk.accept(f"{at}.{turn}", source, **by)
+                assert request.session_id == started[at].session_id
+                claim = await desk.claim(request)
+                await desk.own.renew(claim)
+                assert (await desk.answer(claim)).verdict == "committed"
+                told.append(request.request_id)
+            return told
+
+        *told, _, _ = await asyncio.gather(*(talk(at) for at in range(3)), merge(desk, source), merge(desk, source))
+        for at, requests in enumerate(cast("list[list[str]]", told)):
+            said = [text for text in await desk.transcript(started[at]) if not text.startswith("Hi")]
+            assert said == ["begin", "Re: begin", *(f"{at}.{turn}" for turn in range(6))]
+            for request_id in requests:
+                assert (await desk.own.request(request_id)).status == "succeeded"
+        assert len(await ids(desk)) == 12
+        assert {key: value for key, (value, _) in (await known(desk)).items()} == {
+            "key-0": 8,
+            "key-1": 5,
+            "key-2": 6,
+            "key-3": 7,
+        }
 
     @pytest.mark.timeout(600)
     @pytest.mark.parametrize("neighbours", [False, True])

@@ -39,7 +39,7 @@ export const moment = (text, otherwise = "–") => (text
   : otherwise);
 
 const TONES = {
-  open: "good", succeeded: "good", delivered: "good", ok: "good", done: "good", ended: "quiet", closed: "quiet", expired: "quiet",
+  open: "good", succeeded: "good", delivered: "good", ok: "good", done: "good", ended: "quiet", closed: "quiet", withheld: "quiet", expired: "quiet",
   resolved: "quiet", queued: "wait", running: "wait", pending: "wait", collecting: "wait", canceling: "wait", "half-open": "wait",
   failed: "bad", dead: "bad", away: "bad", quarantined: "warn", unknown: "quiet", unanswered: "bad",
 };
@@ -58,16 +58,16 @@ export const button = (text, onclick, more = {}) => make("button", { type: "butt
 export const facts = (...pairs) => make("dl", { class: "facts" }, ...pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
   .map(([name, value]) => make("div", {}, make("dt", { text: name }), make("dd", {}, ...[value].flat()))));
 
-// Leads to the pages of a listing. A page may be empty and yet have one after it.
-export function pager(next, { name, id, query }) {
+// Leads to the pages of a listing, whose place stands in the address under `key`. A page may be empty and yet have one after it.
+export function pager(next, { name, id, query }, label = "Pages", key = "cursor") {
   const cursor = next && new URL(next, location.href).searchParams.get("cursor");
   const others = Object.fromEntries(query);
-  delete others.cursor;
+  delete others[key];
   const links = [
-    query.get("cursor") && make("a", { class: "button", href: at(name, id, others), text: "First page" }),
-    cursor && make("a", { class: "button", rel: "next", href: at(name, id, { ...others, cursor }), text: "Next page" }),
+    query.get(key) && make("a", { class: "button", href: at(name, id, others), text: "First page" }),
+    cursor && make("a", { class: "button", rel: "next", href: at(name, id, { ...others, [key]: cursor }), text: "Next page" }),
   ].filter(Boolean);
-  return links.length ? make("nav", { class: "pager", "aria-label": "Pages" }, ...links) : null;
+  return links.length ? make("nav", { class: "pager", "aria-label": label }, ...links) : null;
 }
 
 // Views of one listing side by side; `now` is the one that is open.

@@ -6,23 +6,25 @@ import { heldBack, remembered } from "./entries.js";
 import { conversation } from "./timeline.js";
 
 const SESSIONS = 50;
+const ENTRIES = 100;
 const DIGEST_PAGES = 5;
+const HELD_PAGES = 50; // of 200: as many entries as a customer may have
 
 export const customer = {
   title: ({ id }) => id,
   topics: ["customers", "requests"],
   async load({ id, query }, signal) {
-    const cursor = query.get("cursor");
+    const from = (key) => (query.get(key) ? { cursor: query.get(key) } : {});
     const [told, sessions, entries] = await Promise.all([
       get(`/api/customers/${encodeURIComponent(id)}`, { signal }),
-      page(address("/api/sessions", { customerId: id, limit: SESSIONS, ...(cursor && { cursor }) }), { signal }),
-      page(address("/api/memory", { customerId: id, limit: 200 }), { signal }),
+      page(address("/api/sessions", { customerId: id, limit: SESSIONS, ...from("cursor") }), { signal }),
+      page(address("/api/memory", { customerId: id, limit: ENTRIES, ...from("entries") }), { signal }),
     ]);
-    return { told, sessions, entries, digests: await digestsOf(id, sessions.items, signal) };
+    const [digests, held] = await Promise.all([digestsOf(id, sessions.items, signal), heldOf(id, told.quarantined, signal)]);
+    return { told, sessions, entries, digests, held };
   },
-  draw({ told, sessions, entries, digests }, place, act) {
+  draw({ told, sessions, entries, digests, held }, place, act) {
     const { id } = place;
-    const held = entries.items.filter((entry) => entry.quarantined);
     const learned = Map.groupBy(entries.items.filter((entry) => entry.provenance && !entry.quarantined), (entry) => entry.provenance.sessionId);
     const listed = sessions.items.length
       ? make("ol", { class: "timeline" }, ...sessions.items.map((each) => make("li", {}, conversation(each, digests[each.id], learned.get(each.id)))))
@@ -33,9 +35,9 @@ export const customer = {
       facts(["Last active", moment(told.lastActivityAt)], ["Conversations", number(told.sessions)], ["Memory entries", number(told.entries)],
         ["In the actions", told.pseudonym && make("code", { text: told.pseudonym })]),
       make("div", { class: "columns" },
-        make("div", {}, section("Conversations", listed, pager(sessions.next, place))),
+        make("div", {}, section("Conversations", listed, pager(sessions.next, place, "Pages of conversations"))),
         make("div", {}, ...heldBack(id, held, act), section("Memory", ...remembered(id, entries.items.filter((entry) => !entry.quarantined), act),
-          entries.next ? make("p", { class: "note", text: `The first ${entries.items.length} are shown; the API and the export have all.` }) : null))),
+          pager(entries.next, place, "Pages of memory", "entries")))),
     ];
   },
 };
@@ -47,6 +49,18 @@ async function digestsOf(id, sessions, signal) {
   for (let read = 0; next && wanted.size && read < DIGEST_PAGES; read += 1) {
     const told = await page(next, { signal });
     for (const digest of told.items) if (wanted.delete(digest.sessionId)) found[digest.sessionId] = digest;
+    next = told.next;
+  }
+  return found;
+}
+
+// What is held back stands at the end of the list, however long that is.
+async function heldOf(id, many, signal) {
+  const found = [];
+  let next = many ? address("/api/memory", { customerId: id, limit: 200 }) : null;
+  for (let read = 0; next && found.length < many && read < HELD_PAGES; read += 1) {
+    const told = await page(next, { signal });
+    found.push(...told.items.filter((entry) => entry.quarantined));
     next = told.next;
   }
   return found;

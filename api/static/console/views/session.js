@@ -39,7 +39,7 @@ export const session = {
     return [
       heading(told.title || told.conversationId || "Conversation",
         make("a", { class: "button", href: `/#${new URLSearchParams({ customer: told.customerId, session: place.id })}`, text: "Open in the chat" }),
-        told.status === "closed" ? button("Reopen", () => change("open", "Open again.")) : button("Close", () => change("closed", "Closed: it takes no new messages.")),
+        isOver ? button("Reopen", () => change("open", "Open again.")) : button("Close", () => change("closed", "Closed: it takes no new messages.")),
         button("Delete …", () => act(() => removed(path, told)), { class: "destroy" })),
       facts(["Customer", customerLink(told.customerId)], ["State", badge(told.status)], ["Began", moment(told.createdAt)], ["Last message", moment(told.lastMessageAt)],
         [isOver ? "Over since" : "Over from", moment(told.closedAt || told.expiresAt)], ["Conversation id", told.conversationId], ["Tags", told.tags.join(", ")],
