@@ -72,7 +72,7 @@ class Connected:
         self.hook = str(made.json()["id"])
 
     def post(self, conversation: Conversation, said: Said | None = None) -> None:
-        """Let the platform tell of a customer's message, of the last one if none is named; again where it is asked to."""
+        """Let the platform tell of a customer's message, the last one if none is named; again where it is asked to."""
         webhook = self.platform.webhook(conversation, said or conversation.said[-1])
 
         def took() -> bool:
