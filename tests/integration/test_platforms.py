@@ -72,11 +72,16 @@ class Connected:
         self.hook = str(made.json()["id"])
 
     def post(self, conversation: Conversation, said: Said | None = None) -> None:
-        """Let the platform tell of a customer's message, of the last one if none is named."""
+        """Let the platform tell of a customer's message, the last one if none is named; again where it is asked to."""
         webhook = self.platform.webhook(conversation, said or conversation.said[-1])
-        with self.stack.client(**webhook.headers) as client:
-            took = client.post(f"/webhooks/{self.platform.name}/{self.hook}", content=webhook.body)
-        assert took.status_code == 200, took.text
+
+        def took() -> bool:
+            with self.stack.client(**webhook.headers) as client:
+                answer = client.post(f"/webhooks/{self.platform.name}/{self.hook}", content=webhook.body)
+            assert answer.status_code in {200, 429, 503}, answer.text
+            return answer.status_code == 200
+
+        wait_for("the delivery to be taken", took, 30)
 
     def replied(self, conversation: Conversation, count: int = 1, seconds: float = 60) -> list[str]:
         """Wait until so many replies stand in a conversation."""
