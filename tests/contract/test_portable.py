@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from tests.contract import dynamodb_desk, redis_desk
 from tests.contract.portable import Pair, PortableContract
 from tests.contract.portable_beside import PortableBesideContract
+from tests.contract.portable_handling import PortableHandlingContract
 from tests.contract.portable_summaries import PortableSummaryContract
 from tests.contract.store import Desk
 from tests.support.moto import Moto
@@ -52,3 +53,7 @@ class TestMovingSummaries(PortableSummaryContract):
 
 class TestMovingBeside(PortableBesideContract):
     """Announcements, and the progress bar."""
+
+
+class TestMovingHandling(PortableHandlingContract):
+    """Who handles a session, and bursts."""
