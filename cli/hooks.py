@@ -11,13 +11,14 @@ from typing import IO, Any, Final
 
 import click
 
+from cli.hook_views import show_hook, show_next
 from cli.http import Api
 from cli.options import service_options
 from cli.rundir import RunDir, find_settings, find_url
 from cli.secret import known_keys
 from shared.errors import CustomerMemoryError
 from shared.hooks.hooks import Hooks
-from shared.platforms.registry import NAMES, PLATFORMS, Platform
+from shared.platforms.registry import NAMES
 from shared.platforms.types import SecretName
 from shared.sealing import sealer_of
 from shared.settings import Settings, load_settings
@@ -25,7 +26,6 @@ from shared.storage import open_store
 
 PATIENCE_SECONDS: Final = 5.0
 PATH: Final = "/api/hooks"
-PAGES: Final = {"chatwoot": "connect-chatwoot", "zendesk": "connect-zendesk", "intercom": "connect-intercom"}
 
 tenant_option = click.option(
     "--tenant", help="Whose hook it is: for an operator's key; another key has its own tenant."
@@ -89,8 +89,8 @@ def add(
     if name:
         body["name"] = name
     found = _call(url, key, tenant, "POST", PATH, body)
-    _show(found)
-    _next(found)
+    show_hook(found)
+    show_next(found)
 
 
 @hooks.command(name="list")
@@ -115,8 +115,8 @@ def list_hooks(*, tenant: str | None, as_json: bool, url: str | None, key: str |
 def show(hook: str, *, tenant: str | None, url: str | None, key: str | None) -> None:
     """Show HOOK: its address, settings, and secrets without their text."""
     found = _call(url, key, tenant, "GET", f"{PATH}/{hook}")
-    _show(found)
-    _next(found)
+    show_hook(found)
+    show_next(found)
 
 
 @hooks.command(name="set")
@@ -141,7 +141,7 @@ def change(  # noqa: PLR0913 - click's options
     """Change HOOK's settings; those not named stay, and NAME=null is the default again."""
     told = {"name": name, "disabled": disabled, "settings": _settings(values, file) or None}
     body = {field: value for field, value in told.items() if value is not None}
-    _show(_call(url, key, tenant, "PATCH", f"{PATH}/{hook}", body))
+    show_hook(_call(url, key, tenant, "PATCH", f"{PATH}/{hook}", body))
 
 
 @hooks.command()
@@ -171,7 +171,7 @@ def rotate(
     body: dict[str, Any] = {"name": name, "overlapHours": overlap_hours}
     if not make and name != "shared":
         body["secret"] = _secret(name)
-    _show(_call(url, key, tenant, "POST", f"{PATH}/{hook}/secrets", body))
+    show_hook(_call(url, key, tenant, "POST", f"{PATH}/{hook}/secrets", body))
 
 
 @hooks.command()
@@ -281,32 +281,3 @@ def _call(
         return answer.body
 
     return asyncio.run(ask())
-
-
-def _show(found: dict[str, Any]) -> None:
-    click.echo(f"hook     {found['id']}  {found['platform']}  {found['name']}")
-    click.echo(f"address  {found['url']}")
-    if found["disabled"]:
-        click.echo("rests    nothing is taken or posted; `hooks set --enable` ends that")
-    for name, value in found["settings"].items():
-        click.echo(f"setting  {name}={json.dumps(value, ensure_ascii=False)}")
-    for each in found["secrets"]:
-        until = f"valid until {each['validUntil'][:16]}" if "validUntil" in each else "valid until another is given"
-        click.echo(f"secret   {each['name']}, given {each['createdAt'][:16]}, {until}")
-    for name, text in found.get("made", {}).items():
-        click.echo(f"The {name} secret is shown this once; keep it:", err=True)
-        click.echo(text)
-
-
-def _next(found: dict[str, Any]) -> None:
-    """Say what is still to be done until the hook works."""
-    platform: Platform = PLATFORMS[found["platform"]]
-    held = {each["name"] for each in found["secrets"]}
-    page = f"docs/how-to/{PAGES.get(platform.name, 'connect-any-platform')}.md"
-    click.echo(f"\nIn {platform.title}: have it post to the address above. Step by step: {page}", err=True)
-    if found["url"].startswith("http://"):
-        click.echo("No helpdesk reaches that address from outside: set PUBLIC_URL, an https:// address.", err=True)
-    for name, kind in platform.secrets.items():
-        if name in held or kind.made_by == "us":
-            continue
-        click.echo(f"Then: customer-memory hooks rotate {found['id']} {name}   # {kind.what}", err=True)

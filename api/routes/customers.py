@@ -138,7 +138,7 @@ def merge_customer(path: CustomerPath, body: MergeBody) -> Response:
     serving, tenant = services(), g.tenant
     left = serving.call(merge())
     acted("merge-customer", named(path.customer_id))
-    heard_of(path.customer_id, serving.clock())
+    heard_of(path.customer_id, serving.clock())  # it may be an id that was in no list
     serving.note(lambda noter: noter.changed(tenant, "customers", "requests"))
     told = Merging(
         status="merging" if left else "merged", customer_id=path.customer_id, source=body.source, sessions_left=left

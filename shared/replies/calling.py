@@ -25,10 +25,7 @@ class Calls(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What came of a call: the answer with the words for what is wrong, what it said, and what that means.
-
-    `sure` whether the platform took it or did not; else it may have, for all that is known.
-    """
+    """What came of a call: the answer with the words for what is wrong, what it said, and what that means."""
 
     answer: Answer
     said: Any
@@ -43,7 +40,10 @@ class Heard:
     def sure(self) -> bool:
         """Whether it is known if the platform took it."""
         status = self.answer.status
-        return status is not None and status < HTTPStatus.INTERNAL_SERVER_ERROR
+        if status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return False
+        # Slack tells of its own errors with 200.
+        return not (self.judged.means == "later" and status < HTTPStatus.MULTIPLE_CHOICES)
 
     @property
     def works(self) -> bool | None:

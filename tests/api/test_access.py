@@ -247,7 +247,7 @@ def test_a_tenant_cannot_call_itself_another(door: tuple[str, str], house: House
 
 @pytest.mark.parametrize("path", sorted(path for _, path in PUBLIC if "<platform>" not in path))
 def test_what_is_public_says_nothing_of_anyone(path: str, house: House, stack: Stack) -> None:
-    known = path.replace("/static/<path:name>", "/static/chat.js")
+    known = path.replace("/static/<path:name>", "/static/console/console.js")
     known = known.replace("<name>", "start.js").replace("<slug>", "session-closed")
     with stack.client() as anybody:
         response = anybody.get(known)

@@ -8,7 +8,7 @@ import pytest
 
 from shared.ids import SessionRef, bucket_of
 from shared.storage.portable import Unit
-from shared.storage.types import NewSession, SessionPatch, SummaryOutcome
+from shared.storage.types import Cold, NewSession, SessionPatch, SummaryOutcome
 from tests.contract.portable import Pair
 from tests.contract.store import DAY, LIMITS, MINUTE, Desk
 from tests.contract.summaries import claimed, due, say, spoken, summary
@@ -51,6 +51,18 @@ class PortableSummaryContract:
         assert after.behind == 3
         await pair.target.own.end_summary(after, summary("next", 9, 3))
         assert (await pair.target.own.summaries(ref.session_id))[0].version == LIMITS.summary_versions + 2
+
+    async def test_what_was_left_to_a_batch_is_unread_in_the_other_store(self, pair: Pair) -> None:
+        ref = await spoken(pair.source, 5)
+        await say(pair.source, ref, "more", 5)
+        claim = await claimed(pair.source, ref, asked=True)
+        left = SummaryOutcome(left=True, read=2, read_tokens=10, cold=Cold(1, 2, "bat_1"))
+        await pair.source.own.end_summary(claim, left)
+        await pair.move()
+        await same_in_both(pair, Unit("session", "acme", ref.session_id))
+        before, after = [await claimed(desk, ref, asked=True) for desk in (pair.source, pair.target)]
+        assert (before.read, before.cold) == (2, Cold(1, 2, "bat_1"))
+        assert (after.read, after.cold) == (1, None)
 
     async def test_the_summary_that_a_pin_builds_on_moves_too(self, pair: Pair) -> None:
         ref = await spoken(pair.source, MANY)

@@ -110,13 +110,23 @@ def open_hook(platform: StandIn, tenant: str = "acme", **settings: Any) -> OpenH
     return OpenHook(f"hook_{new_ulid()}", tenant, name, told, cast("Any", secrets))
 
 
-def open_post(desk: Desk, platform: StandIn, *, at_once: int = 8, seconds: float = SECONDS, **settings: Any) -> Post:
-    """Return replies over a desk to a platform."""
+LOOPBACK = Rules(allow_http=True, allowed=networks(("127.0.0.1/32",)))
+
+
+def open_post(
+    desk: Desk,
+    platform: StandIn,
+    *,
+    at_once: int = 8,
+    seconds: float = SECONDS,
+    rules: Rules = LOOPBACK,
+    **settings: Any,
+) -> Post:
+    """Return replies over a desk to a platform; `rules` say where they may lead."""
 
     async def resolve(host: str, port: int) -> list[str]:
         raise AssertionError(f"{host}:{port} was looked up")
 
-    rules = Rules(allow_http=True, allowed=networks(("127.0.0.1/32",)))
     hook = open_hook(platform, desk.tenant, **settings)
     hooks = Hooks({hook.id: hook})
     sender = Sender(Guard(rules, resolve), seconds, lambda: from_ms(desk.clock.ms))

@@ -6,36 +6,43 @@ import { heldBack, remembered } from "./entries.js";
 import { conversation } from "./timeline.js";
 
 const SESSIONS = 50;
+const ENTRIES = 100;
 const DIGEST_PAGES = 5;
+const HELD_PAGES = 50; // of 200: as many entries as a customer may have
 
 export const customer = {
   title: ({ id }) => id,
   topics: ["customers", "requests"],
   async load({ id, query }, signal) {
-    const cursor = query.get("cursor");
+    const from = (key) => (query.get(key) ? { cursor: query.get(key) } : {});
     const [told, sessions, entries] = await Promise.all([
       get(`/api/customers/${encodeURIComponent(id)}`, { signal }),
-      page(address("/api/sessions", { customerId: id, limit: SESSIONS, ...(cursor && { cursor }) }), { signal }),
-      page(address("/api/memory", { customerId: id, limit: 200 }), { signal }),
+      page(address("/api/sessions", { customerId: id, limit: SESSIONS, ...from("cursor") }), { signal }),
+      page(address("/api/memory", { customerId: id, limit: ENTRIES, ...from("entries") }), { signal }),
     ]);
-    return { told, sessions, entries, digests: await digestsOf(id, sessions.items, signal) };
+    const [digests, held] = await Promise.all([digestsOf(id, sessions.items, signal), heldOf(id, told.quarantined, signal)]);
+    return { told, sessions, entries, digests, held };
   },
-  draw({ told, sessions, entries, digests }, place, act) {
+  draw({ told, sessions, entries, digests, held }, place, act) {
     const { id } = place;
-    const held = entries.items.filter((entry) => entry.quarantined);
-    const learned = Map.groupBy(entries.items.filter((entry) => entry.provenance && !entry.quarantined), (entry) => entry.provenance.sessionId);
+    const learned = Map.groupBy(entries.items.filter((entry) => entry.provenance && !entry.quarantined),
+      (entry) => entry.provenance.sessionId);
     const listed = sessions.items.length
-      ? make("ol", { class: "timeline" }, ...sessions.items.map((each) => make("li", {}, conversation(each, digests[each.id], learned.get(each.id)))))
+      ? make("ol", { class: "timeline" },
+        ...sessions.items.map((each) => make("li", {}, conversation(each, digests[each.id], learned.get(each.id)))))
       : empty("No conversations.", "They stay until their retention is over, or until they are deleted.");
     return [
       heading(id, make("a", { class: "button", href: `/#${new URLSearchParams({ customer: id })}`, text: "Chat as this customer" }),
-        button("Export", () => act(() => exported(id))), button("Erase …", () => act(() => erased(id, told)), { class: "destroy" })),
-      facts(["Last active", moment(told.lastActivityAt)], ["Conversations", number(told.sessions)], ["Memory entries", number(told.entries)],
+        button("Export", () => act(() => exported(id))),
+        button("Erase …", () => act(() => erased(id, told)), { class: "destroy" })),
+      facts(["Last active", moment(told.lastActivityAt)], ["Conversations", number(told.sessions)],
+        ["Memory entries", number(told.entries)],
         ["In the actions", told.pseudonym && make("code", { text: told.pseudonym })]),
       make("div", { class: "columns" },
-        make("div", {}, section("Conversations", listed, pager(sessions.next, place))),
-        make("div", {}, ...heldBack(id, held, act), section("Memory", ...remembered(id, entries.items.filter((entry) => !entry.quarantined), act),
-          entries.next ? make("p", { class: "note", text: `The first ${entries.items.length} are shown; the API and the export have all.` }) : null))),
+        make("div", {}, section("Conversations", listed, pager(sessions.next, place, "Pages of conversations"))),
+        make("div", {}, ...heldBack(id, held, act),
+          section("Memory", ...remembered(id, entries.items.filter((entry) => !entry.quarantined), act),
+          pager(entries.next, place, "Pages of memory", "entries")))),
     ];
   },
 };
@@ -52,8 +59,21 @@ async function digestsOf(id, sessions, signal) {
   return found;
 }
 
+// What is held back stands at the end of the list, however long that is.
+async function heldOf(id, many, signal) {
+  const found = [];
+  let next = many ? address("/api/memory", { customerId: id, limit: 200 }) : null;
+  for (let read = 0; next && found.length < many && read < HELD_PAGES; read += 1) {
+    const told = await page(next, { signal });
+    found.push(...told.items.filter((entry) => entry.quarantined));
+    next = told.next;
+  }
+  return found;
+}
+
 async function exported(id) {
-  const link = make("a", { href: URL.createObjectURL(await blob(`/api/customers/${encodeURIComponent(id)}/export`)), download: `${id.replace(/[^\w.-]+/g, "_")}.ndjson` });
+  const link = make("a", { href: URL.createObjectURL(await blob(`/api/customers/${encodeURIComponent(id)}/export`)),
+    download: `${id.replace(/[^\w.-]+/g, "_")}.ndjson` });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   return "Exported, as JSON Lines. Its last line tells how many there are of each.";
@@ -64,7 +84,8 @@ async function erased(id, told) {
     title: `Erase ${id}?`, verb: "Erase for ever", type: id,
     words: "All that is kept of this customer is removed, here and for ever. Requests that wait fail as deleted. It cannot be undone.",
     gone: [`${count(told.sessions, "conversation")}, with messages, summaries, digests, receipts`,
-      `${count(told.entries, "memory entry", "memory entries")}, with their history`, "what was learned for recall, and what was still to be announced"],
+      `${count(told.entries, "memory entry", "memory entries")}, with their history`,
+      "what was learned for recall, and what was still to be announced"],
   });
   if (!yes) return "";
   const { response } = await call("DELETE", `/api/customers/${encodeURIComponent(id)}`);
