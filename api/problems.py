@@ -119,7 +119,7 @@ KINDS: Mapping[type[Exception], Kind] = {
 
 HTTP_SLUGS = {404: "unknown-path", 405: "method-not-allowed", 413: TOO_LARGE.slug, 415: "unsupported-media-type"}
 
-FAILURE_STATUS = {"deadline": 504, "session-deleted": 410, "poison": 500}
+FAILURE_STATUS = {"deadline": 504, "session-deleted": 410, "taken-over": 409, "poison": 500}
 CLAUDE_FAILED_STATUS = 502
 
 

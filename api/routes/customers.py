@@ -8,7 +8,7 @@ from typing import Final
 from flask import Response, g
 from flask_openapi3 import APIBlueprint, Tag
 
-from api.audit import acted, named
+from api.audit import acted, heard_of, named
 from api.console_schemas import CustomerAccountView, CustomerList, CustomersQuery, CustomerView, PageQuery
 from api.customer_schemas import CustomerPath, Erasing, ExportLine, MergeBody, Merging
 from api.problems import RETRY_SECONDS, ProblemDetails, invalid
@@ -138,6 +138,7 @@ def merge_customer(path: CustomerPath, body: MergeBody) -> Response:
     serving, tenant = services(), g.tenant
     left = serving.call(merge())
     acted("merge-customer", named(path.customer_id))
+    heard_of(path.customer_id, serving.clock())  # it may be an id that was in no list
     serving.note(lambda noter: noter.changed(tenant, "customers", "requests"))
     told = Merging(
         status="merging" if left else "merged", customer_id=path.customer_id, source=body.source, sessions_left=left

@@ -22,6 +22,7 @@ FAMILIES = {
     "extraction": "What a model would remember, by what became of it; and its answers that could not be read, by why",
     "extraction_tokens": "Tokens of the model that reads conversations for memory entries, input and output",
     "callback": "Callbacks: attempts delivered and failed, deliveries given up (dead) and replayed, endpoints stopped",
+    "takeover": "Replies that were written in vain (wasted), because a person took the conversation over meanwhile",
     "batch": "Sessions of batches of summaries, by what became of them",
 }
 

@@ -20,7 +20,8 @@ export function budgetBar(receipt, { whole = false } = {}) {
   const parts = receipt.parts.filter((part) => part.tokens > 0);
   const told = parts.map((part) => `${PARTS[part.name]} ${part.tokens}`).join(", ");
   const kept = whole ? `; ${reserve} kept free for the reply` : "";
-  const bar = make("div", { class: whole ? "bar whole" : "bar", role: "img", "aria-label": `${receipt.tokens} of ${room} tokens: ${told}${kept}` });
+  const bar = make("div", { class: whole ? "bar whole" : "bar", role: "img",
+    "aria-label": `${receipt.tokens} of ${room} tokens: ${told}${kept}` });
   const piece = (name, tokens, words) => {
     const element = make("span", { class: name, title: `${words}: ${number(tokens)}` });
     element.style.width = `${(100 * tokens) / length}%`;
@@ -36,7 +37,8 @@ export function budgetBar(receipt, { whole = false } = {}) {
 
 export function legend(receipt) {
   return make("ul", { class: "legend" }, ...receipt.parts.filter((part) => part.tokens > 0).map((part) => make("li", {},
-    make("span", { class: `swatch p-${part.name}` }), PARTS[part.name], make("span", { class: "number", text: number(part.tokens) }))));
+    make("span", { class: `swatch p-${part.name}` }), PARTS[part.name],
+    make("span", { class: "number", text: number(part.tokens) }))));
 }
 
 export const filled = (receipt) => `${number(receipt.tokens)} of ${count(receipt.budget.max - receipt.budget.reserve, "token")}`;

@@ -244,7 +244,7 @@ async def _told(answer: Awaitable[Told]) -> Told | str:
 def _equal(what: str, on_redis: Sequence[Sequence[Any]], on_dynamo: Sequence[Sequence[Any]]) -> list[Any]:
     """Return what both found, wherever they found it: a shard of DynamoDB holds the work of many buckets."""
     found, other = ([each for part in parts for each in part] for parts in (on_redis, on_dynamo))
-    assert sorted(map(str, found)) == sorted(map(str, other)), f"{what}:\n  Redis     {found}\n  DynamoDB  {other}"
+    assert sorted(found, key=str) == sorted(other, key=str), f"{what}:\n  Redis     {found}\n  DynamoDB  {other}"
     return found
 
 

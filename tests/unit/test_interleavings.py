@@ -80,8 +80,8 @@ class Interleavings(RuleBasedStateMachine):
 
     open_desk: ClassVar[Callable[[], Desk]]
 
-    @initialize(waits=st.booleans())
-    def begin(self, *, waits: bool) -> None:
+    @initialize(burst=st.integers(0, 4))
+    def begin(self, burst: int) -> None:
         self.loop = asyncio.Runner()
         self.executor = ThreadPoolExecutor(1)
         self.desk, self.claude = self.run(self._opened()), WaitingClaude()
@@ -93,7 +93,12 @@ class Interleavings(RuleBasedStateMachine):
         self.handler: Handler = "agent"
         self.wasted = self.written = 0
         self.session_id: str | None = None
-        self.say(waits=waits)
+        # Most traces begin in the middle: a worker has asked Claude, and more was said since.
+        for _ in range(burst):
+            self.say(waits=True)
+        self.say(waits=burst > 0)
+        self.take_a_turn(after=WINDOW, back=False, quarantine=False)
+        self.say(waits=True)
 
     async def _opened(self) -> Desk:
         return type(self).open_desk()
@@ -133,8 +138,11 @@ class Interleavings(RuleBasedStateMachine):
 
     # The workers.
 
-    @rule(quarantine=st.booleans())
-    def take_a_turn(self, *, quarantine: bool) -> None:
+    @rule(after=st.sampled_from([0, WINDOW, WINDOW, 31 * SECOND]), back=st.booleans(), quarantine=st.booleans())
+    def take_a_turn(self, after: int, *, back: bool, quarantine: bool) -> None:
+        self.desk.clock.pass_(after)
+        if back:
+            self.hand("agent")
         self.run(self._take(quarantine=quarantine))
 
     async def _take(self, *, quarantine: bool) -> Advanced | None:
@@ -152,8 +160,14 @@ class Interleavings(RuleBasedStateMachine):
         return ended
 
     @precondition(lambda self: self.running)
-    @rule(which=turns, how=st.sampled_from(["reply", "reply", "reply", "later", "handoff"]))
-    def answer(self, which: int, how: str) -> None:
+    @rule(
+        which=turns,
+        how=st.sampled_from(["reply", "reply", "reply", "later", "handoff"]),
+        meanwhile=st.sampled_from([(), (), ("human",), ("human", "agent"), ("agent",)]),
+    )
+    def answer(self, which: int, how: str, meanwhile: tuple[Handler, ...]) -> None:
+        for handler in meanwhile:
+            self.hand(handler)
         self.run(self._answer(self.running.pop(which % len(self.running)), how))
 
     async def _answer(self, turn: Running, how: str) -> None:

@@ -21,7 +21,8 @@ export function stacked(title, days, kinds, tell, room) {
   const drawn = svg("svg", { viewBox: `0 0 ${span} ${HEIGHT}`, role: "img", "aria-label": title, class: "chart" });
   for (const share of [0, 0.5, 1]) {
     const y = HEIGHT - BOTTOM - share * most * scale;
-    drawn.append(svg("line", { x1: LEFT, x2: span, y1: y, y2: y, class: "grid" }), svg("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, tell(share * most)));
+    drawn.append(svg("line", { x1: LEFT, x2: span, y1: y, y2: y, class: "grid" }),
+      svg("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, tell(share * most)));
   }
   const every = Math.ceil((days.length * LABEL) / (span - LEFT));
   days.forEach(({ label, values }, index) => {
@@ -31,11 +32,14 @@ export function stacked(title, days, kinds, tell, room) {
       if (!value) return;
       const height = Math.max(1, value * scale);
       y -= height;
-      drawn.append(svg("rect", { x: x + width * 0.12, y, width: width * 0.76, height, class: `c${kind % COLOURS}` }, svg("title", {}, `${label}, ${kinds[kind]}: ${tell(value)}`)));
+      drawn.append(svg("rect", { x: x + width * 0.12, y, width: width * 0.76, height, class: `c${kind % COLOURS}` },
+        svg("title", {}, `${label}, ${kinds[kind]}: ${tell(value)}`)));
     });
-    if ((days.length - 1 - index) % every === 0) drawn.append(svg("text", { x: x + width / 2, y: HEIGHT - 6, "text-anchor": "middle" }, label));
+    if ((days.length - 1 - index) % every === 0) drawn.append(svg("text",
+      { x: x + width / 2, y: HEIGHT - 6, "text-anchor": "middle" }, label));
   });
-  const legend = make("ul", { class: "legend wide" }, ...kinds.map((kind, index) => make("li", {}, make("span", { class: `swatch c${index % COLOURS}` }), kind)));
+  const legend = make("ul", { class: "legend wide" },
+    ...kinds.map((kind, index) => make("li", {}, make("span", { class: `swatch c${index % COLOURS}` }), kind)));
   return make("figure", { class: "figure-chart" }, drawn, legend);
 }
 

@@ -7,7 +7,8 @@ let asked = 0;
 // Returns whether to go on. `gone`: what it takes along, line by line; `type`: a word to be typed first.
 export function confirmed({ title, words, gone = [], verb, type = null, harmless = false }) {
   const id = `confirm-${asked += 1}`;
-  const yes = make("button", { type: "submit", class: harmless ? "" : "destroy", value: "yes", text: verb, disabled: type !== null });
+  const yes = make("button",
+    { type: "submit", class: harmless ? "" : "destroy", value: "yes", text: verb, disabled: type !== null });
   const no = make("button", { type: "button", text: "Cancel", autofocus: true });
   const typed = make("input", { id: `${id}-typed`, autocomplete: "off", spellcheck: "false" });
   typed.addEventListener("input", () => { yes.disabled = typed.value !== type; });
@@ -16,7 +17,8 @@ export function confirmed({ title, words, gone = [], verb, type = null, harmless
       make("h2", { id: `${id}-title`, text: title }),
       make("div", { id: `${id}-words` }, make("p", { text: words }),
         gone.length ? make("ul", {}, ...gone.map((text) => make("li", { text }))) : null),
-      ...(type === null ? [] : [make("label", { for: `${id}-typed`, text: "To go on, type the customer's id:" }), make("code", { text: type }), typed]),
+      ...(type === null ? [] : [make("label", { for: `${id}-typed`, text: "To go on, type the customer's id:" }),
+        make("code", { text: type }), typed]),
       make("div", { class: "choices" }, no, yes)));
   document.body.append(dialog);
   return new Promise((done) => {

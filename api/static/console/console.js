@@ -95,7 +95,8 @@ function menu(place) {
   const open = UNDER[place.name] || place.name;
   const shown = MENU.filter(([name]) => who.operator ? who.tenant !== null || name === "tenants" : name !== "tenants");
   byId("nav").replaceChildren(...shown.map(([name, word]) => make("li", {},
-    make("a", { href: name === "tenants" ? at(name, undefined, {}, null) : at(name), "aria-current": name === open ? "page" : null, text: word }))));
+    make("a", { href: name === "tenants" ? at(name, undefined, {}, null) : at(name), "aria-current": name === open ? "page" : null,
+      text: word }))));
   byId("nav").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   byId("to-chat").href = place.name === "customers" && place.id ? `/#${new URLSearchParams({ customer: place.id })}` : "/";
 }

@@ -24,7 +24,8 @@ export const code = (text) => make("code", { text });
 // Rows under heads. A head is a word, or [word, class]; a cell a node or a text. On a phone each row is a card.
 export function table(caption, heads, rows) {
   const columns = heads.map((head) => (Array.isArray(head) ? { word: head[0], kind: head[1] } : { word: head }));
-  const head = make("tr", { role: "row" }, ...columns.map(({ word, kind }) => make("th", { role: "columnheader", scope: "col", class: kind, text: word })));
+  const head = make("tr", { role: "row" },
+    ...columns.map(({ word, kind }) => make("th", { role: "columnheader", scope: "col", class: kind, text: word })));
   return make("table", { role: "table", class: "table" }, make("caption", { class: "hidden", text: caption }),
     make("thead", { role: "rowgroup" }, head),
     make("tbody", { role: "rowgroup" }, ...rows.map((cells) => make("tr", { role: "row" }, ...cells.map((cell, index) => {
@@ -39,7 +40,8 @@ export const moment = (text, otherwise = "–") => (text
   : otherwise);
 
 const TONES = {
-  open: "good", succeeded: "good", delivered: "good", ok: "good", done: "good", ended: "quiet", closed: "quiet", withheld: "quiet", expired: "quiet",
+  open: "good", succeeded: "good", delivered: "good", ok: "good", done: "good", ended: "quiet", closed: "quiet", withheld: "quiet",
+  expired: "quiet",
   resolved: "quiet", queued: "wait", running: "wait", pending: "wait", collecting: "wait", canceling: "wait", "half-open": "wait",
   failed: "bad", dead: "bad", away: "bad", quarantined: "warn", unknown: "quiet", unanswered: "bad",
 };
@@ -53,9 +55,11 @@ export const sessionLink = (id, query) => make("a", { href: at("sessions", id, q
 export const requestLink = (id) => make("a", { href: at("requests", id), class: "id", title: id, text: short(id) });
 export const customerLink = (id) => make("a", { href: at("customers", id), class: "who", text: id });
 
-export const button = (text, onclick, more = {}) => make("button", { type: "button", text, onclick, "data-key": `${text} ${more.key ?? ""}`, ...more, key: null });
+export const button = (text, onclick, more = {}) => make("button",
+  { type: "button", text, onclick, "data-key": `${text} ${more.key ?? ""}`, ...more, key: null });
 
-export const facts = (...pairs) => make("dl", { class: "facts" }, ...pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
+export const facts = (...pairs) => make("dl", { class: "facts" },
+  ...pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
   .map(([name, value]) => make("div", {}, make("dt", { text: name }), make("dd", {}, ...[value].flat()))));
 
 // Leads to the pages of a listing, whose place stands in the address under `key`. A page may be empty and yet have one after it.
@@ -72,6 +76,8 @@ export function pager(next, { name, id, query }, label = "Pages", key = "cursor"
 
 // Views of one listing side by side; `now` is the one that is open.
 export const tabs = (label, choices, now, { name, id }, key = "status") => make("nav", { class: "tabs", "aria-label": label },
-  ...choices.map(([value, word]) => make("a", { href: at(name, id, { [key]: value }), "aria-current": value === now ? "page" : null, text: word })));
+  ...choices.map(([value, word]) => make("a",
+    { href: at(name, id, { [key]: value }), "aria-current": value === now ? "page" : null, text: word })));
 
-export const details = (summary, key, ...children) => make("details", { "data-key": key }, make("summary", {}, summary), ...children);
+export const details = (summary, key, ...children) => make("details", { "data-key": key }, make("summary", {}, summary),
+  ...children);

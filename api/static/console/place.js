@@ -20,7 +20,8 @@ export function actIn(tenant) {
 // The address of a view: `at("customers", "ada", { cursor })`.
 export function at(name, id, query = {}, tenant = state.tenant) {
   const parts = [tenant === null ? null : `@${tenant}`, name, id].filter((part) => part !== null && part !== undefined);
-  const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== ""));
+  const named = ([, value]) => value !== null && value !== undefined && value !== "";
+  const asked = new URLSearchParams(Object.entries(query).filter(named));
   const told = String(asked);
   return `#/${parts.map(encodeURIComponent).join("/").replace(/^%40/, "@")}${told && `?${told}`}`;
 }

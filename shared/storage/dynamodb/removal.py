@@ -199,9 +199,10 @@ class DynamoRemoval(DynamoSessions, IndexItems, DynamoEntries):
         key = request_key(self.tenant, request_id)
         event = f"evt_{request_id}"
         row = self._event("chat.reply.failed", session_id, customer, event, now, request_id)
-        if customer:
-            row |= records.known({"metadata": record.get("metadata"), "callback": record.get("callback")})
-            row |= {"after": hooked} if hooked and hook_of(record.get("callback")) else {}
+        # Whoever was promised a callback hears that it failed, though nobody may know any more whose it was.
+        row |= records.known({"metadata": record.get("metadata") if customer else None})
+        row |= records.known({"callback": record.get("callback")})
+        row |= {"after": hooked} if hooked and hook_of(record.get("callback")) else {}
         ends = now + self._limits.request_retention_ms
         failed = update(
             key,

@@ -10,10 +10,14 @@ export const actions = {
   topics: ["actions"],
   load: ({ query }, signal) => page(address("/api/actions", { limit: 50, ...Object.fromEntries(query) }), { signal }),
   draw({ items, next }, place) {
-    const rows = items.map((each) => [moment(each.at), each.action.replaceAll("-", " "), subject(each.subject), BY[each.by] ?? make("code", { text: each.by })]);
+    const rows = items.map((each) => [moment(each.at), each.action.replaceAll("-", " "), subject(each.subject),
+      BY[each.by] ?? make("code", { text: each.by })]);
     return [heading("Actions"),
-      note("What destroys, repeats or decides something is written down for a year: by the id of the key that was used. Customers are named by a pseudonym, so that erasing one leaves no name."),
-      items.length ? table("Actions", ["When", "What", "To what", "By the key"], rows) : empty(next ? "None on this page." : "Nothing yet.", "Deleting, erasing, taking out, approving, replaying: each leaves a line here."),
+      note("What destroys, repeats or decides something is written down for a year: by the id of the key that was used. "
+        + "Customers are named by a pseudonym, so that erasing one leaves no name."),
+      items.length ? table("Actions", ["When", "What", "To what", "By the key"],
+        rows) : empty(next ? "None on this page." : "Nothing yet.",
+        "Deleting, erasing, taking out, approving, replaying: each leaves a line here."),
       pager(next, place)];
   },
 };
@@ -21,5 +25,8 @@ export const actions = {
 // An id leads to what it names; that may be gone.
 function subject(text = "") {
   const parts = text.split(/((?:ses|req)_\w+)/);
-  return parts.filter(Boolean).map((part) => (part.startsWith("ses_") ? sessionLink(part) : part.startsWith("req_") ? requestLink(part) : part));
+  return parts.filter(Boolean).map((part) => {
+    if (part.startsWith("ses_")) return sessionLink(part);
+    return part.startsWith("req_") ? requestLink(part) : part;
+  });
 }

@@ -25,18 +25,23 @@ export const customer = {
   },
   draw({ told, sessions, entries, digests, held }, place, act) {
     const { id } = place;
-    const learned = Map.groupBy(entries.items.filter((entry) => entry.provenance && !entry.quarantined), (entry) => entry.provenance.sessionId);
+    const learned = Map.groupBy(entries.items.filter((entry) => entry.provenance && !entry.quarantined),
+      (entry) => entry.provenance.sessionId);
     const listed = sessions.items.length
-      ? make("ol", { class: "timeline" }, ...sessions.items.map((each) => make("li", {}, conversation(each, digests[each.id], learned.get(each.id)))))
+      ? make("ol", { class: "timeline" },
+        ...sessions.items.map((each) => make("li", {}, conversation(each, digests[each.id], learned.get(each.id)))))
       : empty("No conversations.", "They stay until their retention is over, or until they are deleted.");
     return [
       heading(id, make("a", { class: "button", href: `/#${new URLSearchParams({ customer: id })}`, text: "Chat as this customer" }),
-        button("Export", () => act(() => exported(id))), button("Erase …", () => act(() => erased(id, told)), { class: "destroy" })),
-      facts(["Last active", moment(told.lastActivityAt)], ["Conversations", number(told.sessions)], ["Memory entries", number(told.entries)],
+        button("Export", () => act(() => exported(id))),
+        button("Erase …", () => act(() => erased(id, told)), { class: "destroy" })),
+      facts(["Last active", moment(told.lastActivityAt)], ["Conversations", number(told.sessions)],
+        ["Memory entries", number(told.entries)],
         ["In the actions", told.pseudonym && make("code", { text: told.pseudonym })]),
       make("div", { class: "columns" },
         make("div", {}, section("Conversations", listed, pager(sessions.next, place, "Pages of conversations"))),
-        make("div", {}, ...heldBack(id, held, act), section("Memory", ...remembered(id, entries.items.filter((entry) => !entry.quarantined), act),
+        make("div", {}, ...heldBack(id, held, act),
+          section("Memory", ...remembered(id, entries.items.filter((entry) => !entry.quarantined), act),
           pager(entries.next, place, "Pages of memory", "entries")))),
     ];
   },
@@ -67,7 +72,8 @@ async function heldOf(id, many, signal) {
 }
 
 async function exported(id) {
-  const link = make("a", { href: URL.createObjectURL(await blob(`/api/customers/${encodeURIComponent(id)}/export`)), download: `${id.replace(/[^\w.-]+/g, "_")}.ndjson` });
+  const link = make("a", { href: URL.createObjectURL(await blob(`/api/customers/${encodeURIComponent(id)}/export`)),
+    download: `${id.replace(/[^\w.-]+/g, "_")}.ndjson` });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   return "Exported, as JSON Lines. Its last line tells how many there are of each.";
@@ -78,7 +84,8 @@ async function erased(id, told) {
     title: `Erase ${id}?`, verb: "Erase for ever", type: id,
     words: "All that is kept of this customer is removed, here and for ever. Requests that wait fail as deleted. It cannot be undone.",
     gone: [`${count(told.sessions, "conversation")}, with messages, summaries, digests, receipts`,
-      `${count(told.entries, "memory entry", "memory entries")}, with their history`, "what was learned for recall, and what was still to be announced"],
+      `${count(told.entries, "memory entry", "memory entries")}, with their history`,
+      "what was learned for recall, and what was still to be announced"],
   });
   if (!yes) return "";
   const { response } = await call("DELETE", `/api/customers/${encodeURIComponent(id)}`);

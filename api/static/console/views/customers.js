@@ -11,7 +11,8 @@ export const customers = {
   },
   draw({ items, next }, place) {
     const asked = place.query.get("query");
-    const rows = items.map((each) => [customerLink(each.customerId), moment(each.lastActivityAt), number(each.sessions), number(each.entries)]);
+    const rows = items.map((each) => [customerLink(each.customerId), moment(each.lastActivityAt), number(each.sessions),
+      number(each.entries)]);
     const listed = items.length
       ? table("Customers", ["Customer", "Last active", ["Conversations", "number"], ["Memory entries", "number"]], rows)
       : nothing(asked, next);
@@ -20,8 +21,11 @@ export const customers = {
 };
 
 function search(asked) {
-  const box = make("input", { id: "query", type: "search", name: "query", value: asked, maxlength: 256, placeholder: "a part of the id, or ses_…, req_…", autocomplete: "off", spellcheck: "false", "data-key": "query" });
-  const form = make("form", { class: "search", role: "search" }, make("label", { for: "query", text: "Find a customer" }), box, make("button", { type: "submit", text: "Find" }));
+  const box = make("input",
+    { id: "query", type: "search", name: "query", value: asked, maxlength: 256, placeholder: "a part of the id, or ses_…, req_…",
+    autocomplete: "off", spellcheck: "false", "data-key": "query" });
+  const form = make("form", { class: "search", role: "search" }, make("label", { for: "query", text: "Find a customer" }), box,
+    make("button", { type: "submit", text: "Find" }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     box.blur();
@@ -39,6 +43,7 @@ function placeOf(asked) {
 function nothing(asked, next) {
   if (next) return empty("None on this page.", "The search goes on, page by page.");
   if (asked) return empty(`No customer's id contains “${asked}”.`, "Ids are searched, whatever their case; what was said is not.");
-  return empty("No customers yet.", "A customer is here once they have written: open the ", make("a", { href: "/", text: "chat page" }),
+  return empty("No customers yet.", "A customer is here once they have written: open the ",
+    make("a", { href: "/", text: "chat page" }),
     ", or load an invented shop's customers with ", code("make demo"), ".");
 }

@@ -13,24 +13,33 @@ export const deliveries = {
   draw({ items, next }, place, act) {
     const now = place.query.get("status");
     const rows = items.map((each) => [
-      requestLink(each.requestId), target(each), moment(each.createdAt), [badge(each.status), each.status === "pending" && each.dueAt ? make("span", { class: "small" }, "next ", moment(each.dueAt)) : null],
-      attempts(each), button(each.status === "pending" ? "Try now …" : "Post again …", () => act(() => again(each)), { key: each.id }),
+      requestLink(each.requestId), target(each), moment(each.createdAt),
+      [badge(each.status), each.status === "pending" && each.dueAt ? make("span", { class: "small" }, "next ",
+        moment(each.dueAt)) : null],
+      attempts(each), button(each.status === "pending" ? "Try now …" : "Post again …", () => act(() => again(each)),
+        { key: each.id }),
     ]);
     const listed = items.length
       ? table("Deliveries", ["Request", "To", "Began", "State", "Attempts", ""], rows)
-      : empty(next ? "None on this page." : "No deliveries.", "Results are posted where a request's ", make("code", { text: "callbackUrl" }), " says, to the tenant's own address, or into the helpdesk that a message came from.");
+      : empty(next ? "None on this page." : "No deliveries.", "Results are posted where a request's ",
+        make("code", { text: "callbackUrl" }),
+        " says, to the tenant's own address, or into the helpdesk that a message came from.");
     return [heading("Deliveries", now === "dead" && items.length ? button("Post all again …", () => act(allAgain)) : null),
       tabs("Deliveries by state", CHOICES, now, place), listed, pager(next, place)];
   },
 };
 
 const whereTo = ({ url, hookId }) => url || (hookId ? `the helpdesk of hook ${hookId}` : "the tenant's address");
-const target = ({ type, ...each }) => [make("span", { class: "url", text: whereTo(each) }), make("span", { class: "small", text: type })];
+const target = ({ type, ...each }) => [make("span", { class: "url", text: whereTo(each) }),
+  make("span", { class: "small", text: type })];
 
 function attempts({ attempts: made, tries, reason, id, done }) {
-  const words = [reason ? make("span", { class: "why", text: reason }) : null, done?.length ? make("span", { class: "small", text: `done: ${done.join(", ")}` }) : null];
+  const words = [reason ? make("span", { class: "why", text: reason }) : null,
+    done?.length ? make("span", { class: "small", text: `done: ${done.join(", ")}` }) : null];
   if (!made?.length) return [...words, tries ? count(tries, "attempt") : "none yet"];
-  return [...words, details(count(tries || made.length, "attempt"), `tries ${id}`, make("ul", { class: "plain" }, ...made.map((each) => make("li", {}, moment(each.at), ` ${each.status || ""} ${each.error || ""}`,
+  return [...words, details(count(tries || made.length, "attempt"), `tries ${id}`,
+    make("ul", { class: "plain" },
+    ...made.map((each) => make("li", {}, moment(each.at), ` ${each.status || ""} ${each.error || ""}`,
     each.durationMs === undefined ? "" : make("span", { class: "small", text: `${Math.round(each.durationMs)} ms` })))))];
 }
 
@@ -45,7 +54,8 @@ async function again(delivery) {
 }
 
 async function allAgain() {
-  const yes = await confirmed({ title: "Post again all that was given up?", verb: "Post all again", harmless: true, words: "Everything of the last 30 days that was given up is posted anew, each under its own id." });
+  const yes = await confirmed({ title: "Post again all that was given up?", verb: "Post all again", harmless: true,
+    words: "Everything of the last 30 days that was given up is posted anew, each under its own id." });
   if (!yes) return "";
   const since = new Date(Date.now() - A_MONTH_MS).toISOString();
   let replayed = 0, cursor;

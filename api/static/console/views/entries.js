@@ -8,7 +8,9 @@ const TITLES = { ticket: "Tickets", preference: "Preferences", note: "Notes" };
 // What reads like an instruction, and counts only when somebody says so.
 export function heldBack(customer, entries, act) {
   if (!entries.length) return [];
-  return [section("Held back", make("p", { class: "note", text: "These read like instructions to the agent. Claude is never given them, unless you approve them." }),
+  return [section("Held back",
+    make("p", { class: "note",
+    text: "These read like instructions to the agent. Claude is never given them, unless you approve them." }),
     ...entries.map((entry) => make("article", { class: "entry held" }, ...told(entry), make("div", { class: "actions" },
       button("Approve …", () => act(() => approved(customer, entry)), { key: entry.key }),
       button("Discard …", () => act(() => deleted(customer, entry, "Discard")), { key: entry.key })))))];
@@ -16,11 +18,15 @@ export function heldBack(customer, entries, act) {
 
 export function remembered(customer, entries, act) {
   if (!entries.length) {
-    return [empty("Nothing yet.", "A minute after the last word a conversation is read for what is worth remembering; programs write entries through the API.")];
+    return [empty("Nothing yet.",
+      "A minute after the last word a conversation is read for what is worth remembering; programs write entries through the API.")];
   }
   return Object.keys(TITLES).filter((scope) => entries.some((entry) => entry.scope === scope)).map((scope) => make("div", {},
-    make("h3", { text: TITLES[scope] }), ...entries.filter((entry) => entry.scope === scope).map((entry) => make("article", { class: `entry${entry.status === "resolved" ? " over" : ""}` },
-      ...told(entry, button("Delete …", () => act(() => deleted(customer, entry, "Delete")), { key: entry.key, class: "link" }))))));
+    make("h3", { text: TITLES[scope] }),
+    ...entries.filter((entry) => entry.scope === scope).map((entry) => make("article",
+      { class: `entry${entry.status === "resolved" ? " over" : ""}` },
+      ...told(entry, button("Delete …", () => act(() => deleted(customer, entry, "Delete")),
+        { key: entry.key, class: "link" }))))));
 }
 
 function told(entry, ...more) {
@@ -33,14 +39,18 @@ function told(entry, ...more) {
 function source({ provenance, source: by, validFrom, expiresAt, confidence }) {
   const until = expiresAt ? [", until ", moment(expiresAt)] : [];
   if (!provenance) return ["Written through the API, ", moment(validFrom), ...until];
-  const said = [`Said by the ${provenance.role === "user" ? "customer" : "agent"} in `, sessionLink(provenance.sessionId, { at: provenance.seq }), ", "];
+  const said = [`Said by the ${provenance.role === "user" ? "customer" : "agent"} in `,
+    sessionLink(provenance.sessionId, { at: provenance.seq }), ", "];
   if (by === "api") return [...said, "approved ", moment(validFrom), ...until];
   return [...said, moment(validFrom), ...until, confidence === null ? "" : `, ${Math.round(100 * confidence)} % sure`];
 }
 
-const history = (entry) => details(count(entry.history.length, "earlier value"), `history ${entry.key}`, make("ol", { class: "history" },
-  ...entry.history.map((was) => make("li", {}, plain(was.value), make("span", { class: "small" }, moment(was.validFrom), " to ", moment(was.validUntil),
-    was.provenance ? " · from " : " · written through the API", was.provenance ? sessionLink(was.provenance.sessionId, { at: was.provenance.seq }) : null)))));
+const history = (entry) => details(count(entry.history.length, "earlier value"), `history ${entry.key}`,
+  make("ol", { class: "history" },
+  ...entry.history.map((was) => make("li", {}, plain(was.value),
+    make("span", { class: "small" }, moment(was.validFrom), " to ", moment(was.validUntil),
+    was.provenance ? " · from " : " · written through the API",
+    was.provenance ? sessionLink(was.provenance.sessionId, { at: was.provenance.seq }) : null)))));
 
 async function approved(customer, entry) {
   const yes = await confirmed({
@@ -54,7 +64,8 @@ async function approved(customer, entry) {
 
 async function deleted(customer, entry, verb) {
   const yes = await confirmed({
-    title: `${verb} this entry?`, verb, words: "It is removed with its history, and what was said before now is not remembered again:",
+    title: `${verb} this entry?`, verb,
+    words: "It is removed with its history, and what was said before now is not remembered again:",
     gone: [`${entry.key}: ${plain(entry.value)}`],
   });
   if (!yes) return "";

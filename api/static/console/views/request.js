@@ -3,11 +3,13 @@
 import { Problem, get, query as address } from "../../api.js";
 import { PARTS, budgetBar, filled, whyOf } from "../../receipt.js";
 import {
-  badge, button, customerLink, details, dollars, empty, facts, heading, make, moment, note, number, requestLink, section, sessionLink, table,
+  badge, button, customerLink, details, dollars, empty, facts, heading, make, moment, note, number, requestLink, section,
+    sessionLink, table,
 } from "../with.js";
 import { replayButton } from "./replay.js";
 
-const STRATEGIES = { sliding_window: "the newest turns that fit", summarization: "a summary, and the turns after it", hybrid: "a summary, the newest turns, recall for the rest" };
+const STRATEGIES = { sliding_window: "the newest turns that fit", summarization: "a summary, and the turns after it",
+  hybrid: "a summary, the newest turns, recall for the rest" };
 
 const NEAR = 200;
 
@@ -23,20 +25,26 @@ export const request = {
     const path = `/api/chat/${encodeURIComponent(id)}`;
     const told = await get(path, { signal });
     const of = `/api/sessions/${encodeURIComponent(told.sessionId)}`;
-    const [receipt, session] = await Promise.all([get(`${path}/receipt`, { signal }).catch(orNull), get(of, { signal }).catch(orNull)]);
+    const [receipt, session] = await Promise.all([get(`${path}/receipt`, { signal }).catch(orNull),
+      get(of, { signal }).catch(orNull)]);
     return { told, receipt, customer: session?.customerId, message: session && await messageOf(id, of, session, signal) };
   },
   draw({ told, receipt, customer, message }, place, act) {
     return [
       heading("Request", told.status === "failed" ? replayButton(place.id, act) : null),
-      facts(["State", badge(told.status)], ["Customer", customer ? customerLink(customer) : null], ["Conversation", sessionLink(told.sessionId, message && { at: message.seq })],
-        ["Accepted", moment(told.acceptedAt)], ["Ended", told.finishedAt ? moment(told.finishedAt) : null], ["Model", told.model], ["Asked", told.attempts > 1 ? `${told.attempts} times` : null],
+      facts(["State", badge(told.status)], ["Customer", customer ? customerLink(customer) : null],
+        ["Conversation", sessionLink(told.sessionId, message && { at: message.seq })],
+        ["Accepted", moment(told.acceptedAt)], ["Ended", told.finishedAt ? moment(told.finishedAt) : null], ["Model", told.model],
+        ["Asked", told.attempts > 1 ? `${told.attempts} times` : null],
         ["Replays", told.replayOf ? requestLink(told.replayOf) : null], ["Tokens", tokens(told.tokenUsage)],
-        ["Metadata", told.metadata && Object.keys(told.metadata).length ? make("code", { class: "all", text: JSON.stringify(told.metadata) }) : null]),
+        ["Metadata", told.metadata && Object.keys(told.metadata).length ? make("code",
+          { class: "all", text: JSON.stringify(told.metadata) }) : null]),
       told.failure ? make("p", { class: "verdict bad" }, make("b", { text: told.failure.type }), ` ${told.failure.detail}`) : null,
-      told.waitingFor && !told.finishedAt ? make("p", { class: "verdict wait" }, `${told.waitingFor} It is tried again `, moment(told.dueAt), ".") : null,
+      told.waitingFor && !told.finishedAt ? make("p", { class: "verdict wait" }, `${told.waitingFor} It is tried again `,
+        moment(told.dueAt), ".") : null,
       message && !message.redacted ? section("Message", make("p", { class: "summary", text: message.content })) : null,
-      told.reply ? section("Reply", make("p", { class: "summary", text: told.reply }), told.stopReason === "max_tokens" ? note("It was cut: the reply was longer than its room.") : null) : null,
+      told.reply ? section("Reply", make("p", { class: "summary", text: told.reply }),
+        told.stopReason === "max_tokens" ? note("It was cut: the reply was longer than its room.") : null) : null,
       receipt ? section("What Claude was given", ...drawn(receipt), sent(place.id)) : section("What Claude was given",
         empty("No receipt.", "There is one once Claude was asked; a request that failed before has none.")),
     ];
@@ -56,21 +64,32 @@ function tokens(used) {
 }
 
 function drawn(receipt) {
-  const { max, reserve } = receipt.budget, cost = receipt.estimatedCost;
+  const { max, reserve } = receipt.budget;
   const rows = receipt.parts.filter((part) => part.tokens || part.omitted.length).map((part) => [
-    [make("span", { class: `swatch p-${part.name}` }), ` ${PARTS[part.name] || part.name}`], number(part.tokens), list(part.included, part, receipt), out(part),
+    [make("span", { class: `swatch p-${part.name}` }), ` ${PARTS[part.name] || part.name}`], number(part.tokens),
+    list(part.included, part, receipt), out(part),
   ]);
   const free = max - reserve - receipt.tokens;
   return [
     budgetBar(receipt, { whole: true }),
-    note(`${filled(receipt)}; ${number(free)} free, ${number(reserve)} of ${number(max)} kept for the reply. Fitted by ${STRATEGIES[receipt.strategy] || receipt.strategy}.`,
-      cost ? ` The input costs about ${dollars(cost.fresh)}${receipt.cachedTokens ? `, or ${dollars(cost.cached)} with ${number(receipt.cachedTokens)} tokens read from the cache` : ""}.` : ""),
-    receipt.gap ? make("p", { class: "verdict wait", text: `Messages ${receipt.gap.first}–${receipt.gap.last} are in neither word for word nor summarised.` }) : null,
+    note(`${filled(receipt)}; ${number(free)} free, ${number(reserve)} of ${number(max)} kept for the reply. `,
+      `Fitted by ${STRATEGIES[receipt.strategy] || receipt.strategy}.`, price(receipt)),
+    receipt.gap ? make("p", { class: "verdict wait",
+      text: `Messages ${receipt.gap.first}–${receipt.gap.last} are in neither word for word nor summarised.` }) : null,
     receipt.compacted ? note(`The context was begun anew: ${receipt.compacted}.`) : null,
     table("Parts of the context", ["Part", ["Tokens", "number"], "What is in", "What was left out"], rows),
-    details("How it was counted", "counting", facts(["Model", receipt.model], ["Counter", receipt.counter], ["Correction", `${receipt.correction} (English ${receipt.englishCorrection})`],
-      ["Instructions", receipt.instructionsVersion ? `version ${receipt.instructionsVersion}` : "the deployment's"], ["Hash of the request", make("code", { text: receipt.requestHash })])),
+    details("How it was counted", "counting",
+      facts(["Model", receipt.model], ["Counter", receipt.counter],
+      ["Correction", `${receipt.correction} (English ${receipt.englishCorrection})`],
+      ["Instructions", receipt.instructionsVersion ? `version ${receipt.instructionsVersion}` : "the deployment's"],
+      ["Hash of the request", make("code", { text: receipt.requestHash })])),
   ];
+}
+
+function price({ estimatedCost, cachedTokens }) {
+  if (!estimatedCost) return "";
+  const cached = cachedTokens ? `, or ${dollars(estimatedCost.cached)} with ${number(cachedTokens)} tokens read from the cache` : "";
+  return ` The input costs about ${dollars(estimatedCost.fresh)}${cached}.`;
 }
 
 // What went in: references, each leading to what it names where that can be shown.
@@ -79,14 +98,17 @@ function list(names, part, receipt) {
   if (part.name === "window") return receipt.window ? `messages ${receipt.window.first}–${receipt.window.last}` : "–";
   if (part.name === "newest") return "the customer's message";
   if (!names.length) return "–";
-  const items = names.map((name) => make("li", {}, reference(name, part.name), part.why?.[name] ? make("span", { class: "small", text: whyOf(part.why[name]) }) : null));
-  return names.length > 3 ? details(`${names.length} things`, `in ${part.name}`, make("ul", { class: "plain" }, ...items)) : make("ul", { class: "plain" }, ...items);
+  const items = names.map((name) => make("li", {}, reference(name, part.name),
+    part.why?.[name] ? make("span", { class: "small", text: whyOf(part.why[name]) }) : null));
+  return names.length > 3 ? details(`${names.length} things`, `in ${part.name}`,
+    make("ul", { class: "plain" }, ...items)) : make("ul", { class: "plain" }, ...items);
 }
 
 function reference(name, part) {
   const [session, seq] = name.split("/");
   if (!session.startsWith("ses_")) return name;
-  return part === "recall" ? [sessionLink(session, { at: seq }), ` message ${seq}`].reduce((place, each) => { place.append(each); return place; }, make("span")) : sessionLink(session);
+  if (part !== "recall") return sessionLink(session);
+  return make("span", {}, sessionLink(session, { at: seq }), ` message ${seq}`);
 }
 
 function out(part) {
@@ -104,10 +126,12 @@ function sent(id) {
     try {
       const { system, messages } = await get(`/api/chat/${encodeURIComponent(id)}/context`);
       place.replaceChildren(make("h3", { text: "Instructions" }), make("pre", { text: plainText(system) }),
-        ...messages.flatMap(({ role, texts }) => [make("h3", { text: role === "user" ? "User turn" : "Assistant turn" }), ...texts.map((text) => make("pre", { text }))]));
+        ...messages.flatMap(({ role, texts }) => [make("h3", { text: role === "user" ? "User turn" : "Assistant turn" }),
+          ...texts.map((text) => make("pre", { text }))]));
     } catch (error) {
       show.disabled = false;
-      place.replaceChildren(make("p", { class: "note", text: error instanceof Problem ? error.message : "The service cannot be reached." }));
+      place.replaceChildren(make("p",
+        { class: "note", text: error instanceof Problem ? error.message : "The service cannot be reached." }));
     }
   });
   return make("div", { class: "sent" }, show, place);

@@ -6,7 +6,8 @@ import { replayButton } from "./replay.js";
 
 const CHOICES = [[null, "All"], ["queued", "Queued"], ["running", "Running"], ["failed", "Failed"], ["succeeded", "Succeeded"]];
 const NOTHING = {
-  queued: "Nothing waits.", running: "Nothing runs just now.", failed: "Nothing has failed.", succeeded: "Nothing was answered yet.",
+  queued: "Nothing waits.", running: "Nothing runs just now.", failed: "Nothing has failed.",
+  succeeded: "Nothing was answered yet.",
 };
 
 export const requests = {
@@ -21,7 +22,8 @@ export const requests = {
     ]);
     const listed = items.length
       ? table("Requests", ["Request", "Customer", "Accepted", "State", "How it went", ""], rows)
-      : empty(next ? "None on this page." : NOTHING[now] || "No requests yet.", "Each message that a customer writes is a request. They are listed for a while after they have ended.");
+      : empty(next ? "None on this page." : NOTHING[now] || "No requests yet.",
+        "Each message that a customer writes is a request. They are listed for a while after they have ended.");
     return [heading("Requests"), tabs("Requests by state", CHOICES, now, place), listed, pager(next, place)];
   },
 };

@@ -38,15 +38,21 @@ export const session = {
     });
     return [
       heading(told.title || told.conversationId || "Conversation",
-        make("a", { class: "button", href: `/#${new URLSearchParams({ customer: told.customerId, session: place.id })}`, text: "Open in the chat" }),
-        isOver ? button("Reopen", () => change("open", "Open again.")) : button("Close", () => change("closed", "Closed: it takes no new messages.")),
+        make("a", { class: "button", href: `/#${new URLSearchParams({ customer: told.customerId, session: place.id })}`,
+          text: "Open in the chat" }),
+        isOver ? button("Reopen", () => change("open", "Open again.")) : button("Close",
+          () => change("closed", "Closed: it takes no new messages.")),
         button("Delete …", () => act(() => removed(path, told)), { class: "destroy" })),
-      facts(["Customer", customerLink(told.customerId)], ["State", badge(told.status)], ["Began", moment(told.createdAt)], ["Last message", moment(told.lastMessageAt)],
-        [isOver ? "Over since" : "Over from", moment(told.closedAt || told.expiresAt)], ["Conversation id", told.conversationId], ["Tags", told.tags.join(", ")],
+      facts(["Customer", customerLink(told.customerId)], ["State", badge(told.status)], ["Began", moment(told.createdAt)],
+        ["Last message", moment(told.lastMessageAt)],
+        [isOver ? "Over since" : "Over from", moment(told.closedAt || told.expiresAt)], ["Conversation id", told.conversationId],
+        ["Tags", told.tags.join(", ")],
         ["Waiting", told.openRequests ? String(told.openRequests) : null], ["Strategy", told.compressionStrategy],
-        ["Metadata", Object.keys(told.metadata).length ? make("code", { class: "all", text: JSON.stringify(told.metadata) }) : null]),
+        ["Metadata", Object.keys(told.metadata).length ? make("code",
+          { class: "all", text: JSON.stringify(told.metadata) }) : null]),
       make("div", { class: "columns" },
-        make("div", {}, section("Transcript", turns(told.messageCount, first, place), ...transcript(messages, aim, path, act), turns(told.messageCount, first, place))),
+        make("div", {}, section("Transcript", turns(told.messageCount, first, place), ...transcript(messages, aim, path, act),
+          turns(told.messageCount, first, place))),
         make("div", {}, section("Summary", ...summary(summaries),
           button("Summarise now", () => act(async () => {
             await call("POST", `${path}/summary`);
@@ -70,37 +76,51 @@ function turns(messages, first, { id }) {
 function transcript(messages, aim, path, act) {
   if (!messages.length) return [empty("Nothing was said yet.", "A message is here once its turn has ended.")];
   return [make("ol", { class: "transcript" }, ...messages.map((message) => make("li", {
-    class: `${message.role === "user" ? "customer-said" : "agent-said"}${message.seq === aim ? " aim" : ""}`, "data-aim": message.seq === aim || null, id: `m${message.seq}`,
-  }, make("p", { class: "meta" }, make("b", { text: message.author || (message.role === "user" ? "Customer" : "Agent") }), make("span", { text: `#${message.seq}` }), moment(message.at), ...marks(message),
-    message.requestId && message.role === "assistant" ? make("a", { href: at("requests", message.requestId), text: "What was used" }) : null,
-    message.redacted || !message.seq ? null : button("Take out …", () => act(() => takenOut(path, message)), { key: message.seq, class: "link" })),
-  make("p", { class: "said", text: message.redacted ? "(taken out)" : message.content }), ...(message.attachments || []).map(attachment))))];
+    class: `${message.role === "user" ? "customer-said" : "agent-said"}${message.seq === aim ? " aim" : ""}`,
+    "data-aim": message.seq === aim || null, id: `m${message.seq}`,
+  }, make("p", { class: "meta" }, make("b", { text: message.author || (message.role === "user" ? "Customer" : "Agent") }),
+  make("span", { text: `#${message.seq}` }), moment(message.at), ...marks(message),
+    message.requestId && message.role === "assistant" ? make("a",
+      { href: at("requests", message.requestId), text: "What was used" }) : null,
+    message.redacted || !message.seq ? null : button("Take out …", () => act(() => takenOut(path, message)),
+      { key: message.seq, class: "link" })),
+  make("p", { class: "said", text: message.redacted ? "(taken out)" : message.content }),
+  ...(message.attachments || []).map(attachment))))];
 }
 
-const marks = (message) => [message.unanswered && "got no reply", message.truncated && "was cut", message.redacted && "its text was taken out"]
+const marks = (message) => [message.unanswered && "got no reply", message.truncated && "was cut",
+  message.redacted && "its text was taken out"]
   .filter(Boolean).map((word) => badge(word, "warn"));
 
 function attachment({ name, contentType, size, url }) {
   const told = [contentType, size === undefined ? null : `${number(size)} bytes`].filter(Boolean).join(", ");
   const isLink = /^https?:\/\//i.test(url || "");
-  return make("p", { class: "attachment" }, "Attached: ", isLink ? make("a", { href: url, rel: "noopener noreferrer", target: "_blank", text: name }) : make("b", { text: name }), told ? ` (${told})` : "");
+  return make("p", { class: "attachment" }, "Attached: ",
+    isLink ? make("a", { href: url, rel: "noopener noreferrer", target: "_blank", text: name }) : make("b", { text: name }),
+    told ? ` (${told})` : "");
 }
 
 function summary([newest, ...earlier]) {
   if (!newest) return [empty("No summary.", "One is made ahead of time when a conversation grows long. You can ask for it now.")];
-  return [...version(newest), earlier.length ? details(count(earlier.length, "earlier version"), "versions", ...earlier.map((each) => make("div", { class: "earlier" }, ...version(each)))) : null];
+  return [...version(newest),
+    earlier.length ? details(count(earlier.length, "earlier version"), "versions",
+    ...earlier.map((each) => make("div", { class: "earlier" }, ...version(each)))) : null];
 }
 
-const CHECKED = { "first-try": "verified at once", repaired: "verified after a second try", appended: "verified; what was missing stands below, word for word" };
+const CHECKED = { "first-try": "verified at once", repaired: "verified after a second try",
+  appended: "verified; what was missing stands below, word for word" };
 
 const version = ({ text, version: numbered, coversFrom, coversThrough, createdAt, model, verified, tokens }) => [
   make("p", { class: "summary", text }),
-  make("p", { class: "small" }, `Version ${numbered}, of messages ${coversFrom}–${coversThrough} · ${count(tokens, "token")} · ${plain(model)} · `, moment(createdAt), ` · ${CHECKED[verified] || verified}`),
+  make("p", { class: "small" },
+    `Version ${numbered}, of messages ${coversFrom}–${coversThrough} · ${count(tokens, "token")} · ${plain(model)} · `,
+    moment(createdAt), ` · ${CHECKED[verified] || verified}`),
 ];
 
 async function removed(path, told) {
   const yes = await confirmed({
-    title: "Delete this conversation?", verb: "Delete for ever", words: "It cannot be undone. What was remembered from it alone goes too.",
+    title: "Delete this conversation?", verb: "Delete for ever",
+    words: "It cannot be undone. What was remembered from it alone goes too.",
     gone: [`${count(told.messageCount, "message")} of ${told.customerId}`, "its summary and digest, its results and receipts",
       ...(told.openRequests ? [`${count(told.openRequests, "request")} that wait: they fail as deleted`] : [])],
   });
@@ -113,7 +133,8 @@ async function removed(path, told) {
 async function takenOut(path, message) {
   const text = message.content;
   const yes = await confirmed({
-    title: `Take out message ${message.seq}?`, verb: "Take out for ever", gone: [text.length > 200 ? `${text.slice(0, 200)}…` : text],
+    title: `Take out message ${message.seq}?`, verb: "Take out for ever",
+    gone: [text.length > 200 ? `${text.slice(0, 200)}…` : text],
     words: "Its place stays, its text goes for ever. Summary and digest are made anew without it, and what was remembered from it alone goes:",
   });
   if (!yes) return "";

@@ -9,7 +9,8 @@ export const tenants = {
   load: (_place, signal) => get("/api/tenants", { signal }),
   draw(found) {
     if (!found.length) {
-      return [heading("Tenants"), empty("No tenant yet.", "One begins with its first key: ", code("customer-memory keys create --tenant NAME"))];
+      return [heading("Tenants"),
+        empty("No tenant yet.", "One begins with its first key: ", code("customer-memory keys create --tenant NAME"))];
     }
     const rows = found.map(({ tenant, keys }) => [
       make("a", { class: "who", href: at("customers", undefined, {}, tenant), text: tenant }), String(keys),

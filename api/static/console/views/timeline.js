@@ -13,7 +13,8 @@ export function conversation(session, digest, learned = []) {
       session.openRequests ? badge(`${session.openRequests} waiting`, "wait") : null,
       ...session.tags.map((tag) => make("span", { class: "tag", text: tag }))),
     digest ? digestOf(digest) : null,
-    learned.length ? make("p", { class: "learned" }, "Remembered from it: ", ...learned.map((entry) => make("span", { class: "tag", title: plain(entry.value), text: entry.key }))) : null);
+    learned.length ? make("p", { class: "learned" }, "Remembered from it: ",
+      ...learned.map((entry) => make("span", { class: "tag", title: plain(entry.value), text: entry.key }))) : null);
 }
 
 function digestOf(digest) {
@@ -22,6 +23,7 @@ function digestOf(digest) {
     ...(digest.identifiers.length ? [["Names", digest.identifiers.join(", ")]] : []),
   ];
   return make("div", { class: "digest" },
-    make("p", {}, digest.topic.replace(SIMULATED, ""), OUTCOMES[digest.outcome] ? badge(OUTCOMES[digest.outcome], digest.outcome === "resolved" ? "good" : "wait") : null),
+    make("p", {}, digest.topic.replace(SIMULATED, ""),
+      OUTCOMES[digest.outcome] ? badge(OUTCOMES[digest.outcome], digest.outcome === "resolved" ? "good" : "wait") : null),
     lines.length ? make("ul", {}, ...lines.map(([name, text]) => make("li", {}, make("b", { text: `${name}: ` }), text))) : null);
 }
