@@ -22,6 +22,8 @@ HOSTILE: Final = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</sc
 CUSTOMER: Final = f"<b onclick=alert(1)>eve</b>/{HOSTILE}"
 OPERATORS: Final = ("tenants",)
 
+pytestmark = pytest.mark.timeout(300)  # every view, four times
+
 
 class Desk:
     """A tenant with something of everything, all of it hostile; and where to see it."""
