@@ -90,7 +90,7 @@ class Intake:
         conversation_id = conversation_of(hook, event.conversation)
         bucket = bucket_of(hook.tenant, event.customer_id)
         request_id = self._parts.ids.request(bucket)
-        key = f"hook:{hook.id}:{event.message_id}"
+        key = _name(hook, event)
         kept = await own.reserve(key, _whose(hook, key, event), request_id)
         if not kept.same_body:
             return Taken("duplicate")
@@ -125,7 +125,7 @@ class Intake:
             await self._hand(own, session, "human")
 
     async def _recorded(self, own: TenantStore, hook: OpenHook, event: AgentMessage) -> Taken:
-        name, probe = f"hook:{hook.id}:{event.message_id}", self._parts.ids.request(bucket_of(hook.tenant, ""))
+        name, probe = _name(hook, event), self._parts.ids.request(bucket_of(hook.tenant, ""))
         # What was recorded before, in a session that has ended since, begins no other.
         first = (await own.reserve(name, "agent", probe)).request_id == probe
         message = await self._as_message(event)
@@ -229,6 +229,11 @@ def precedes_message(events: Sequence[Event], place: int) -> bool:
     return isinstance(here, Handling) and any(
         isinstance(each, CustomerMessage) and each.conversation == here.conversation for each in events[place + 1 :]
     )
+
+
+def _name(hook: OpenHook, event: CustomerMessage | AgentMessage) -> str:
+    """Return what a message is known by: some platforms count the messages of each conversation anew."""
+    return f"hook:{hook.id}:{event.conversation}\0{event.message_id}"
 
 
 def _whose(hook: OpenHook, key: str, event: CustomerMessage) -> str:
