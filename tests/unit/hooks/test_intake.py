@@ -14,6 +14,7 @@ import pytest
 from shared.context.tokens import load_counter
 from shared.errors import CustomerErasing, Malformed, SessionBusy
 from shared.hooks.intake import Intake, IntakeParts, Word, precedes_message
+from shared.ids import bucket_of
 from shared.models import Attachment, Session
 from shared.platforms.registry import PLATFORMS
 from shared.platforms.types import AgentMessage, CustomerMessage, Event, Handling, Ignored, OpenHook, PlatformName
@@ -247,3 +248,22 @@ async def test_a_session_that_is_full_and_a_customer_who_is_being_erased_are_for
             await take(desk, said("Hi", 2000, customer_id="cust-2"))
         with pytest.raises(CustomerErasing):
             await take(desk, wrote("Hi", 2001, customer_id="cust-2"))
+
+
+async def test_platforms_that_count_the_messages_of_each_conversation_anew_lose_none(desk: Desk) -> None:
+    assert await take(desk, said("one"), said("two", conversation="2/16")) == ["accepted", "accepted"]
+    assert await take(desk, wrote(number=1), wrote(number=1, conversation="2/16")) == ["recorded", "recorded"]
+
+
+async def test_a_person_takes_a_conversation_whose_customer_is_just_being_merged(desk: Desk) -> None:
+    await desk.own.create_session(desk.ids.session(bucket_of("acme", "maria")), NewSession("maria"))
+    for _ in range(12):  # more than leave in one step; the conversation's is the last
+        await desk.own.create_session(desk.ids.session(bucket_of("acme", WHO)), NewSession(WHO))
+        desk.clock.pass_(1000)
+    await take(desk, said())
+    before = await session_of(desk)
+    assert await desk.own.merge_customer(WHO, "maria")
+    assert await take(desk, wrote()) == ["recorded"]
+    while await desk.own.merge_customer(WHO, "maria"):
+        pass
+    assert ((after := await session_of(desk)).id, after.handler) == (before.id, "human")
