@@ -194,6 +194,18 @@ class BurstContract:
         after = {row.request_id: row.after for row in await desk.due_rows(later)}
         assert after[later.request_id] == requests[0].request_id
 
+    async def test_a_burst_that_an_api_request_began_is_posted_through_its_hook_once(self, desk: Desk) -> None:
+        plain = await desk.accept("one", coalesce_ms=WINDOW)
+        more: dict[str, Any] = {"session_id": plain.session_id, "coalesce_ms": WINDOW, "callback": HOOK}
+        two, three = await desk.accept("two", **more), await desk.accept("three", **more)
+        desk.clock.pass_(WINDOW)
+        claim = await desk.claim(plain)
+        done = await desk.own.commit(claim, desk.answered(claim, "all"))
+        assert [row.callback for row in done.rows] == [None, HOOK, None]
+        later = await desk.turn("later", session_id=plain.session_id, callback=HOOK)
+        after = {row.request_id: row.after for row in await desk.due_rows(later)}
+        assert (after[later.request_id], after[three.request_id]) == (two.request_id, None)
+
     @pytest.mark.parametrize("lost", [False, True])
     async def test_a_commit_asked_twice_ends_a_burst_once(self, desk: Desk, *, lost: bool) -> None:
         one, two = await said(desk, "one", "two", metadata={"channel": "web"})

@@ -144,7 +144,10 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
         drained = await self._drained(
             session_id, seen[len(claim.requests) :], before + len(stored), _bytes_of(outcome) + 1
         )
-        rows = [self._row(claim, request, outcome, now, standing.hooked) for request in claim.requests]
+        rows, hooked = [], standing.hooked
+        for request in claim.requests:
+            rows.append(self._row(claim, request, outcome, now, hooked))
+            hooked = request.id if _posts(claim, request) else hooked
         tokens = sum(message.tokens for message in stored)
         messages = [
             action
@@ -223,10 +226,9 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
     def _row(self, claim: Claim, request: ChatRequest, outcome: Outcome, now: int, hooked: str | None) -> Item:
         kind = "chat.reply.completed" if outcome.result else "chat.reply.failed"
         row = self._event(kind, claim.ref.session_id, claim.session.customer_id, f"evt_{request.id}", now, request.id)
-        through = hook_of(request.callback) is not None
-        # What a hook posts of a burst is posted with its first request.
-        callback = None if through and request is not claim.request else request.callback
-        after = hooked if through and callback else None
+        through, posts = hook_of(request.callback) is not None, _posts(claim, request)
+        callback = None if through and not posts else request.callback
+        after = hooked if posts else None
         return row | records.known({"metadata": records.dump(request.metadata), "callback": callback, "after": after})
 
     def _event(
@@ -269,6 +271,12 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
         )
 
 
+def _posts(claim: Claim, request: ChatRequest) -> bool:
+    """Return whether a hook posts the result of a request; of a burst, with the first of its requests."""
+    first = next(each for each in claim.requests if each.callback == request.callback)
+    return hook_of(request.callback) is not None and first.id == request.id
+
+
 def _of_head(claim: Claim, outcome: Outcome) -> dict[str, Any]:
     """Return what a turn's end changes of the session's head, besides its counts."""
     values: dict[str, Any] = {}
@@ -276,8 +284,9 @@ def _of_head(claim: Claim, outcome: Outcome) -> dict[str, Any]:
         values["handler"] = HUMAN
     if outcome.pin is not None:
         values |= {"pin": outcome.pin, "pin_summary": outcome.pinned_summary}
-    if hook_of(claim.request.callback):
-        values["hooked"] = claim.request.id
+    posted = [request.id for request in claim.requests if _posts(claim, request)]
+    if posted:
+        values["hooked"] = posted[-1]
     change = "".join(f", #{name} = :{name}" for name in values)
     return {"more": change, **values, **({"only": OF_AGENT, "human": HUMAN} if outcome.result else {})}
 

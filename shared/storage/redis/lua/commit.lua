@@ -29,10 +29,12 @@ if P.asked then redis.call('HINCRBY', record, 'attempts', 1) end
 head.lease = 0
 redis.call('HSET', session_key(P.session), 'lease', 0)
 touch(P.session, head, now)
-local attempts = redis.call('HGET', record, 'attempts')
+local attempts, posted = redis.call('HGET', record, 'attempts'), {}
 for index, request in ipairs(requests) do
   local each, follows = request_key(request), index > 1
-  local row = add_row(P.event, P.session, head, 'evt_' .. request, request, P.announce_grace, follows)
+  local callback = redis.call('HGET', each, 'callback') or ''
+  local row = add_row(P.event, P.session, head, 'evt_' .. request, request, P.announce_grace, posted[callback])
+  posted[callback] = true
   redis.call('HSET', each, unpack(P.fields))
   redis.call('HSET', each, 'finished', now, 'claimed', '', 'cause', '', 'row', row, 'committed', name)
   if follows then redis.call('HSET', each, 'with', P.request) end
