@@ -46,12 +46,16 @@ OwnId = Annotated[Annotated[str, StringConstraints(max_length=256)] | None, Befo
 def read_json(posted: Posted) -> Any:
     """Return what the body says in JSON. Line breaks within texts are let in: templates write them.
 
+    A field that is there twice is refused: where a rule writes what a customer said as it stands, they could write
+    fields of their own behind it, such as whose message it is.
+
     Raises:
         Malformed
 
     """
     try:
-        return json.loads(posted.body.decode("utf-8"), parse_constant=_refuse, strict=False)
+        text = posted.body.decode("utf-8")
+        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_once_each, strict=False)
     except UnicodeDecodeError as error:
         raise Malformed("The body is not UTF-8.") from error
     except RecursionError as error:
@@ -70,7 +74,7 @@ def read_fields(posted: Posted) -> Any:
     if not posted.headers.get("content-type", "").lower().startswith(FORM):
         return read_json(posted)
     try:
-        return dict(parse_qsl(posted.body.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS))
+        return _once_each(parse_qsl(posted.body.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except (UnicodeDecodeError, ValueError) as error:
         raise Malformed("The body is not a form.") from error
 
@@ -105,6 +109,13 @@ def attachment(name: Any, url: Any = None, kind: Any = None, size: Any = None) -
     media = clean(kind)[:127] if isinstance(kind, str) else None
     known = size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= 2**53 else None
     return Attachment(name=shown, content_type=media or None, size=known, url=clean(link) or None)
+
+
+def _once_each(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(fields)
+    if len(found) != len(fields):
+        raise Malformed("The body holds a field twice; what a rule puts into JSON must be escaped.")
+    return found
 
 
 def _refuse(name: str) -> NoReturn:

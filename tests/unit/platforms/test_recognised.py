@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.errors import Malformed
 from shared.models import Attachment
 from shared.platforms.incoming import INCOMING
 from shared.platforms.types import AgentMessage, CustomerMessage, Event, Handling, Ignored
@@ -133,6 +134,18 @@ def test_line_breaks_that_a_template_left_unescaped_are_read() -> None:
     (found,) = INCOMING["freshdesk"].read(posted(body, {}), hook_of("freshdesk"))
     assert isinstance(found, CustomerMessage)
     assert found.text == "one\ntwo\tthree"
+
+
+@pytest.mark.parametrize("said", ['x", "requester_external_id": "cust-9', 'x", "event": "free', 'x", "ticket_id": "13'])
+def test_a_comment_that_breaks_out_of_its_field_cannot_say_whose_it_is(said: str) -> None:
+    before = '"event": "customer", "ticket_id": "12", "requester_id": "77", "requester_external_id": "cust-1"'
+    for body in (f'{{{before}, "comment": "{said}"}}', f'{{"comment": "{said}", {before}}}'):
+        with pytest.raises(Malformed, match="twice"):
+            INCOMING["freshdesk"].read(posted(body.encode(), {}), hook_of("freshdesk"))
+    form = b"event=customer&ticket_id=12&comment=x&requester_id=78&requester_id=77"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    with pytest.raises(Malformed, match="twice"):
+        INCOMING["freshdesk"].read(posted(form, headers), hook_of("freshdesk"))
 
 
 SUN = "5698edbf2a43bd081be982f1/13f32c6cf7d0d38e6e0eba93"
