@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from string import Formatter
@@ -45,6 +46,7 @@ from shared.platforms.types import (
 
 MOST_EVENTS: Final = 100
 LONGEST_ID: Final = 200
+LONGEST_FURTHER: Final = 500  # characters
 MOST_GIVEN: Final = 10
 PREFIX: Final = "whsec_"
 
@@ -93,7 +95,7 @@ def _of_event(event: Any, settings: GenericSettings) -> list[Event]:
 
 def _customer_message(event: Any, settings: GenericSettings) -> CustomerMessage:
     rule = settings.customer
-    metadata = {name: _plain(find(path, event)) for name, path in rule.metadata.items()}
+    metadata = {name: _further(find(path, event)) for name, path in rule.metadata.items()}
     return CustomerMessage(
         _id(rule.id, event, "id"),
         _id(rule.conversation, event, "conversation"),
@@ -162,6 +164,14 @@ def _plain(value: Any) -> str | int | float | bool | None:
     if isinstance(value, str):
         return clean(value)
     return value if isinstance(value, int | float | bool) else None
+
+
+def _further(value: Any) -> str | int | float | bool | None:
+    """Return a further thing that can be kept with a request: no more of it than anybody looks for in there."""
+    found = _plain(value)
+    if isinstance(found, float) and not math.isfinite(found):
+        return None
+    return found[:LONGEST_FURTHER] if isinstance(found, str) else found
 
 
 def _verify_hmac(proof: HmacProof, posted: Posted, secrets: Sequence[str]) -> None:

@@ -293,3 +293,15 @@ def test_hubspot_is_answered_as_the_how_to_says() -> None:
     assert not answers.is_there(hook, {"properties": {"agent_reply": None}}, WORDS, private=False)
     assert answers.is_ours(hook, {"properties": {"hubspot_owner_id": ""}})
     assert not answers.is_ours(hook, {"properties": {"hubspot_owner_id": "7"}})
+
+
+@pytest.mark.parametrize(
+    ("found", "kept"), [("x" * 600_000, "x" * 500), (float("1e999"), None), (7, 7), (0.5, 0.5), (True, True)]
+)
+def test_further_things_are_kept_as_far_as_they_can_be_stored(found: Any, kept: Any) -> None:
+    delivery = front()
+    delivery["payload"]["conversation"]["subject"] = found
+    raw = json.dumps(delivery).replace("Infinity", "1e999").encode()
+    (message,) = READER.read(posted(raw, {}), generic(FRONT))
+    assert isinstance(message, CustomerMessage)
+    assert message.metadata.get("subject") == kept
