@@ -14,6 +14,8 @@ BLOCKS: Final = APART | frozenset(
 )
 
 _BLANK = re.compile(r"[ \t\r\f\v\n]+")
+_NEVER_SHOWN = re.compile(r"<[!?][^<>]*>")
+_STRAY = re.compile(r"<(?=[^<>]*(?:<|\Z))")
 _LOOKS = re.compile(
     r"\s*<(!--|!doctype|/?(p|div|h[1-6]|ul|ol|li|pre|blockquote|table|br|a|b|i|em|strong|span|img)\b)", re.IGNORECASE
 )
@@ -27,9 +29,28 @@ def looks_like_html(text: str) -> bool:
 def text_of(html: str) -> str:
     """Return what HTML shows, as plain text."""
     reader = _Reader()
-    reader.feed(html)
+    reader.feed(_plain_enough(html))
     reader.close()
     return reader.text()
+
+
+def _plain_enough(html: str) -> str:
+    """Return HTML without what is never shown, and in which each `<` begins a tag that ends.
+
+    Of one that does not end the parser looks for its end again and again: some kilobytes of them took seconds.
+    """
+    return _STRAY.sub("&lt;", _NEVER_SHOWN.sub("", _without_comments(html)))
+
+
+def _without_comments(html: str) -> str:
+    parts, at = list[str](), 0
+    while (start := html.find("<!--", at)) >= 0:
+        end = html.find("-->", start + 2)
+        if end < 0:
+            break
+        parts.append(html[at:start])
+        at = end + 3
+    return "".join(parts) + html[at:]
 
 
 class _Reader(HTMLParser):

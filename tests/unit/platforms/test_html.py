@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,3 +54,15 @@ def test_html_is_told_from_text_by_its_beginning(text: str, html: bool) -> None:
 def test_broken_html_is_read_as_far_as_it_goes(html: str) -> None:
     assert "<script" not in text_of(f"<script>{html}")
     text_of(html)
+
+
+@pytest.mark.parametrize("piece", ["<", "<!--", "<a ", "</", "<?", "<![CDATA[>", "<!-->", "<a b='\">", "<script></x>"])
+def test_what_never_ends_is_read_in_time(piece: str) -> None:
+    began = time.process_time()
+    text_of(piece * (100_000 // len(piece)))
+    assert time.process_time() - began < 1  # it took minutes
+
+
+def test_signs_that_begin_no_tag_are_text_and_what_is_not_shown_is_left_out() -> None:
+    html = "<p>1 < 2 & 3 <b>so</b></p><!-- <p>hid</p> --><p>x <!-- open</p> <![if !mso]>y<![endif]>"
+    assert text_of(html) == "1 < 2 & 3 so\n\nx <!-- open\n\ny"
