@@ -23,6 +23,7 @@ from shared.context.tokens import TokenCounter
 from shared.errors import Malformed, SessionClosed, SessionExpired, StoreUnavailable, UnknownSession
 from shared.ids import Ids, SessionRef, bucket_of
 from shared.models import Handler, Message, Session
+from shared.platforms.answering import calls_people
 from shared.platforms.registry import PLATFORMS
 from shared.platforms.types import AgentMessage, CustomerMessage, Event, Handling, OpenHook
 from shared.storage.contract import Store, TenantStore
@@ -106,7 +107,7 @@ class Intake:
             keyed=True,
             attachments=event.attachments,
             callback=f"{OF_HOOK}{hook.id}",
-            handoff=True,
+            handoff=calls_people(hook),
             coalesce_ms=round(hook.settings.coalesce_seconds * 1000),
         )
         # A delivery that came twice finishes what the first may have left undone; accepting twice changes nothing.

@@ -1,8 +1,9 @@
-"""Every platform's outgoing side."""
+"""Every platform's outgoing side, and whether a hook of it can call a person."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from shared.platforms.chatwoot.outgoing import ChatwootOutgoing
@@ -12,7 +13,7 @@ from shared.platforms.generic.outgoing import GenericOutgoing
 from shared.platforms.intercom.outgoing import IntercomOutgoing
 from shared.platforms.slack.outgoing import SlackOutgoing
 from shared.platforms.sunshine.outgoing import SunshineOutgoing
-from shared.platforms.types import Outgoing, PlatformName
+from shared.platforms.types import OpenHook, Outgoing, PlatformName, Words
 from shared.platforms.zendesk.outgoing import ZendeskOutgoing
 
 OUTGOING: Final[Mapping[PlatformName, Outgoing]] = {
@@ -25,3 +26,9 @@ OUTGOING: Final[Mapping[PlatformName, Outgoing]] = {
     "slack": SlackOutgoing(),
     "generic": GenericOutgoing(),
 }
+
+
+def calls_people(hook: OpenHook) -> bool:
+    """Return whether anybody hears of it when a conversation of a hook is handed over."""
+    outgoing, nothing = OUTGOING[hook.platform], Words("", "", datetime.fromtimestamp(0, UTC))
+    return outgoing.hand_off(hook, "", "") is not None or outgoing.note(hook, "", nothing) is not None

@@ -19,6 +19,7 @@ from shared.callbacks.sender import Answer
 from shared.clock import Clock
 from shared.errors import UnknownSession
 from shared.models import ChatRequest
+from shared.platforms.answering import calls_people
 from shared.platforms.types import Call, OpenHook, Outgoing, Words
 from shared.replies.briefing import brief_of
 from shared.replies.calling import Calls, Heard, ask
@@ -28,6 +29,7 @@ from shared.storage.types import SessionPatch
 CALLS_A_STEP: Final = 3  # look, ask whose it is, post
 NOTHING: Final = Answer(None, None, 0.0)
 NO_TEMPLATE: Final = "its hook does not say how a reply is posted"
+NOBODY: Final = "its hook does not say how a person is called; let it, and replay"
 UNSAID: Final = "The reply that was not posted:"
 FINAL: Final = frozenset({"locked", "gone", "refused"})
 
@@ -89,6 +91,9 @@ class ReplyParcel:
         call = self._call(step, words)
         if call is None and step.kind == "reply":
             return Ended("dead", NO_TEMPLATE)
+        if step.kind == "hand-off" and not calls_people(self.hook):
+            # The session stays the agent's: as a person's it would be silent, and nobody would know.
+            return Ended("dead", f"{self._why}; {NOBODY}")
         found = await self._needless(work, step, words) if call is not None else True
         if found is True or call is None:
             await self._took(work, step)

@@ -14,11 +14,11 @@ import pytest
 from shared.context.tokens import load_counter
 from shared.errors import CustomerErasing, Malformed, SessionBusy
 from shared.hooks.intake import Intake, IntakeParts, Word, precedes_message
-from shared.ids import bucket_of
+from shared.ids import SessionRef, bucket_of
 from shared.models import Attachment, Session
 from shared.platforms.registry import PLATFORMS
 from shared.platforms.types import AgentMessage, CustomerMessage, Event, Handling, Ignored, OpenHook, PlatformName
-from shared.storage.types import NewSession, SessionPatch, hook_of
+from shared.storage.types import Claim, NewSession, SessionPatch, hook_of
 from tests.contract.dynamodb_desk import make_desk as make_dynamodb
 from tests.contract.redis_desk import make_desk as make_redis
 from tests.contract.store import HOUR, LIMITS, Desk
@@ -267,3 +267,16 @@ async def test_a_person_takes_a_conversation_whose_customer_is_just_being_merged
     while await desk.own.merge_customer(WHO, "maria"):
         pass
     assert ((after := await session_of(desk)).id, after.handler) == (before.id, "human")
+
+
+@pytest.mark.parametrize(("channel", "offered"), [("C9", True), (None, False)])
+async def test_the_agent_may_hand_off_where_somebody_hears_of_it(
+    desk: Desk, channel: str | None, offered: bool
+) -> None:
+    hook = open_hook("slack", handOffChannel=channel)
+    await take(desk, said(), hook=hook)
+    ref = SessionRef("acme", (await session_of(desk, hook)).id)
+    desk.clock.pass_(HOUR // 60)
+    claim = await desk.store.tenant("acme").claim(ref, "nonce", 1000, quarantine=False)
+    assert isinstance(claim, Claim)
+    assert claim.request.handoff is offered

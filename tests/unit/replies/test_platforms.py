@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import fakeredis
 import pytest
 
+from shared.replies.parcel import NOBODY
 from tests.contract.redis_desk import make_desk
 from tests.contract.store import Desk
 from tests.support.platforms.every import EVERY
@@ -153,3 +154,20 @@ async def test_sunshine_puts_the_brief_into_a_field_of_the_ticket(desk: Desk) ->
         passed = conversation.more["passed"]
     assert passed["switchboardIntegration"] == "next"
     assert "Where is A-1?" in passed["metadata"]["dataCapture.ticketField.4711"]
+
+
+async def test_where_nobody_can_be_called_the_agent_keeps_the_conversation_and_the_operator_is_told(
+    desk: Desk,
+) -> None:
+    with playing(Slack) as platform:
+        post = open_post(desk, platform, handOffChannel=None)
+        conversation = platform.begin()
+        request = await post.fail(conversation, "claude-refused")
+        assert await post.deliver(request) == "dead"
+        assert (await post.delivery(request)).reason == (
+            f"no reply could be made: it did not work (claude-refused); {NOBODY}"
+        )
+        assert (await desk.own.session(str(request.session_id))).handler == "agent"
+        again = await post.turn(conversation, "Here I am.")
+        assert await post.deliver(again) == "delivered"
+        assert platform.replies(conversation) == ["Here I am."]
