@@ -11,6 +11,7 @@ from shared.clock import from_ms
 from shared.errors import BadCursor, UnknownCustomer, UnknownMemory
 from shared.ids import bucket_of
 from shared.models import Provenance, RequestStatus, TokenUsage
+from shared.storage.memory import EntryFacts
 from shared.storage.tenant_index import (
     Action,
     Heartbeat,
@@ -22,7 +23,7 @@ from shared.storage.tenant_index import (
     Waiting,
     pseudonym_of,
 )
-from shared.storage.types import EntryFacts, NewRequest
+from shared.storage.types import NewRequest
 from tests.contract.store import DAY, HOUR, MINUTE, SECOND, Desk
 
 MODEL = "claude-sonnet-4-6"
