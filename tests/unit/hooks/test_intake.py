@@ -271,7 +271,7 @@ async def test_a_person_takes_a_conversation_whose_customer_is_just_being_merged
 
 @pytest.mark.parametrize(("channel", "offered"), [("C9", True), (None, False)])
 async def test_the_agent_may_hand_off_where_somebody_hears_of_it(
-    desk: Desk, channel: str | None, offered: bool
+    desk: Desk, channel: str | None, *, offered: bool
 ) -> None:
     hook = open_hook("slack", handOffChannel=channel)
     await take(desk, said(), hook=hook)
