@@ -18,7 +18,7 @@ from shared.callbacks.courier import SPARE_SECONDS
 from shared.callbacks.sender import Answer
 from shared.clock import Clock
 from shared.errors import UnknownSession
-from shared.models import ChatRequest
+from shared.models import ChatRequest, Session
 from shared.platforms.answering import calls_people
 from shared.platforms.types import Call, OpenHook, Outgoing, Words
 from shared.replies.briefing import brief_of
@@ -30,6 +30,7 @@ CALLS_A_STEP: Final = 3  # look, ask whose it is, post
 NOTHING: Final = Answer(None, None, 0.0)
 NO_TEMPLATE: Final = "its hook does not say how a reply is posted"
 NOBODY: Final = "its hook does not say how a person is called; let it, and replay"
+LOOKED_AT: Final = 10  # of a session's newest messages
 UNSAID: Final = "The reply that was not posted:"
 FINAL: Final = frozenset({"locked", "gone", "refused"})
 
@@ -152,7 +153,7 @@ class ReplyParcel:
         first = not work.delivery.done and work.delivery.doubt != step.name  # else we may have said so ourselves
         if not ours and (step.kind == "reply" or first):
             session = await work.own.session(work.delivery.session_id)
-            if session.handler == "human":
+            if session.handler == "human" and not (step.kind == "reply" and await self._handed_over(work, session)):
                 return True
         call = self.outgoing.handler(self.hook, self.conversation)
         if call is None:
@@ -161,6 +162,17 @@ class ReplyParcel:
         if heard.means == "later":
             return self._again(heard)
         return heard.means == "taken" and not self.outgoing.is_ours(self.hook, heard.said)
+
+    async def _handed_over(self, work: Work, session: Session) -> bool:
+        """Return whether the agent itself gave the conversation away, in a reply after this one, and nobody wrote since."""
+        after = max(0, session.message_count - LOOKED_AT)
+        for message in reversed((await work.own.messages(session.id, LOOKED_AT, after)).items):
+            if message.role == "assistant":
+                if message.author is not None or message.request_id in {None, self.request.id}:
+                    return False
+                result = (await work.own.request(str(message.request_id))).result
+                return result is not None and result.handoff is not None
+        return False
 
     async def _text(self, work: Work, step: Step) -> str:
         if step.kind == "reply":

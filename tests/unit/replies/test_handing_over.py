@@ -135,3 +135,22 @@ async def test_what_was_delivered_is_posted_again_when_replayed(post: Post) -> N
     await replay(post.desk.own, request.request_id)
     assert await post.deliver(request) == "delivered"
     assert post.platform.replies(conversation) == ["On its way."] * 2
+
+
+async def test_a_reply_from_before_the_agent_handed_over_is_posted_still(post: Post) -> None:
+    conversation = post.platform.begin()
+    one = await post.turn(conversation, "It is on its way.")
+    two = await post.accept(conversation, "A person, please.")
+    await post.begin(await post.answer(two, "A colleague takes over.", "asked"))
+    assert [await post.deliver(one), await post.deliver(two)] == ["delivered", "delivered"]
+    assert post.platform.replies(conversation) == ["It is on its way.", "A colleague takes over."]
+
+
+async def test_a_reply_from_before_the_agent_handed_over_is_withheld_once_a_person_wrote(post: Post) -> None:
+    conversation = post.platform.begin()
+    one = await post.turn(conversation, "It is on its way.")
+    two = await post.accept(conversation, "A person, please.")
+    await post.begin(await post.answer(two, "A colleague takes over.", "asked"))
+    said = post.desk.message("I am here.", role="assistant").model_copy(update={"author": "Jonas"})
+    await post.desk.own.record(str(one.session_id), said, backdated=False)
+    assert await post.deliver(one) == "withheld"
