@@ -164,7 +164,7 @@ class ReplyParcel:
         return heard.means == "taken" and not self.outgoing.is_ours(self.hook, heard.said)
 
     async def _handed_over(self, work: Work, session: Session) -> bool:
-        """Return whether the agent itself gave the conversation away, in a reply after this one, and nobody wrote since."""
+        """Return whether the agent itself gave the conversation away, in a later reply, and no person wrote since."""
         after = max(0, session.message_count - LOOKED_AT)
         for message in reversed((await work.own.messages(session.id, LOOKED_AT, after)).items):
             if message.role == "assistant":
