@@ -48,10 +48,12 @@ class RedisCustomers(RedisMerging):
         return bool(answer[0] == "more")
 
     async def _erase_alias(self, alias: str, customer_id: str) -> None:
-        """Erase one who was merged into a customer, or was about to be."""
-        for other in (await self._merges(alias)).merged:
+        """Erase one who was merged into a customer, or was about to be; but not who has only got the same id since."""
+        of = await self._merges(alias)
+        stale = of.into != customer_id and f"done/{alias}" in (await self._merges(customer_id)).coming
+        for other in () if stale else of.merged:
             await self._erase_alias(other, alias)
-        while (await self._erased(alias, begin=True, alias=True))[0] == "more":
+        while not stale and (await self._erased(alias, begin=True, alias=True))[0] == "more":
             pass
         await self._at(customer_id, "forget_alias", **{"from": alias, "from_key": encode(alias)})
 
