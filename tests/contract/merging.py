@@ -589,6 +589,27 @@ class MergingContract:
             await desk.turn("Hello again", customer=MARIA)
         return await desk.turn("Hello", customer=ANON)
 
+    @pytest.mark.timeout(600)
+    async def test_a_merge_that_never_began_is_forgotten(self, desk: Desk) -> None:
+        unbegun = 0
+        for after in range(0, 8, self.cut_every):
+            asked = await visited(desk)
+            await desk.turn("Hello", customer=MARIA)
+            await self._cut(desk, ANON, after)
+            desk.clock.pass_(3 * HOUR)
+            for customer in (ANON, MARIA):
+                for _ in range(20):
+                    await desk.store.sweep(bucket_of(desk.tenant, customer), 100)
+            begun = (await desk.own.session(str(asked.session_id))).customer_id == MARIA
+            unbegun += not begun
+            await desk.turn("Hello", customer=OTHER)
+            await merge(desk, MARIA, OTHER)
+            await erase(desk, OTHER)
+            assert await ids(desk, ANON) == ([] if begun else [asked.session_id]), f"cut off after {after} commands"
+            if not begun:
+                await erase(desk, ANON)
+        assert unbegun > 0
+
     async def _cut(self, desk: Desk, source: str, after: int) -> bool:
         """Merge until so many commands were sent; return whether it was cut off."""
         desk.inside.cut_after(after)

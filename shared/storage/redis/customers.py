@@ -37,6 +37,11 @@ class RedisCustomers(RedisMerging):
         """Go on where an erasure was cut off; return whether anything is left."""
         return await self._erase(unquote(customer_key), begin=False)
 
+    async def forget_unbegun(self, source: str, into: str) -> None:
+        """Forget a merge that was announced, and whose caller died before it began."""
+        if (await self._merges(source)).into != into:
+            await self._at(into, "end_merge", **{"from": source, "from_key": encode(source)}, undone=True)
+
     async def _erase(self, customer_id: str, *, begin: bool) -> bool:
         answer = await self._erased(customer_id, begin=begin or None)
         if answer[0] == "merged":

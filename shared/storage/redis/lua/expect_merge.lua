@@ -8,5 +8,5 @@ local from, fresh = customer_key(ck, 'from'), redis.call('EXISTS', customer_key(
 if not P.anew and redis.call('HGET', from, P.from) == 'done' then return { 'done' } end
 redis.call('HSET', from, P.from, 'moving')
 if fresh then lasting(from) end
-redis.call('ZADD', merging_key, 'NX', now, P.tenant .. '/' .. P.from_key .. '/' .. ck)
+redis.call('ZADD', merging_key, now, P.tenant .. '/' .. P.from_key .. '/' .. ck)
 return { 'expected' }
