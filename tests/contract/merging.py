@@ -610,6 +610,20 @@ class MergingContract:
                 await erase(desk, ANON)
         assert unbegun > 0
 
+    @pytest.mark.timeout(600)
+    async def test_a_conversation_is_found_wherever_its_session_is(self, desk: Desk) -> None:
+        cut, after = True, 0
+        while cut:
+            asked = await visited(desk)
+            await desk.turn("Hello", customer=MARIA)
+            cut = await self._cut(desk, ANON, after)
+            bound = await desk.own.bound_session(ANON, "chat-1")
+            assert bound is not None, f"cut off after {after} commands"
+            assert bound.id == asked.session_id
+            await merge(desk)
+            await erase(desk, MARIA)
+            after += self.cut_every
+
     async def _cut(self, desk: Desk, source: str, after: int) -> bool:
         """Merge until so many commands were sent; return whether it was cut off."""
         desk.inside.cut_after(after)

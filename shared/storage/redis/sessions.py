@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from shared.clock import to_ms
-from shared.errors import ConversationMoved, CustomerErasing, UnknownMessage, UnknownRequest, UnknownSession
+from shared.errors import (
+    ConversationMoved,
+    CustomerErasing,
+    CustomerMerged,
+    UnknownMessage,
+    UnknownRequest,
+    UnknownSession,
+)
 from shared.ids import bucket_in, bucket_of
 from shared.models import ChatRequest, Failure, Message, Session
 from shared.storage import records
@@ -43,9 +52,13 @@ class RedisSessions(RedisScripts):
 
     async def bound_session(self, customer_id: str, conversation_id: str) -> Session | None:
         """See `Sessions.bound_session`."""
-        bucket, named = bucket_of(self.tenant, customer_id), codec.customer(customer_id)
-        answer = await self._run_customer("bound_session", bucket, **named, conversation=conversation_id)
-        if answer[0] == "unknown":
+        answer = await self._at(customer_id, "bound_session", conversation=conversation_id)
+        if answer[0] == "merged":
+            raise CustomerMerged(answer[1])
+        if answer[0] == "coming":
+            with suppress(UnknownSession):  # it was deleted on its way
+                return await self.session(str(answer[1]))
+        if answer[0] != "session":
             return None
         return records.session(str(answer[4]), codec.pairs(answer[2]), int(answer[3]), int(answer[1]))
 
