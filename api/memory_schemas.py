@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, RootModel, model_validator
 from api.schemas import Asked, Cursor, Limit, Text
 from shared.models import Identifier, MemoryEntry, Model, Role, Scope, TicketStatus
 from shared.remembering.recaller import FoundTurn
-from shared.storage.types import EntryFacts
+from shared.storage.memory import EntryFacts
 
 
 class MemoryBody(Asked):

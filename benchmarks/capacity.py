@@ -27,7 +27,8 @@ from shared.storage.dynamodb.address import Address
 from shared.storage.dynamodb.base import HEAD
 from shared.storage.dynamodb.connection import session as aws_session
 from shared.storage.dynamodb.schema import session_key, table_definition
-from shared.storage.types import Claim, NewRequest, NewSession, Outcome, SessionPatch, SummaryOutcome
+from shared.storage.jobs import SummaryOutcome
+from shared.storage.types import Claim, NewRequest, NewSession, Outcome, SessionPatch
 from shared.summaries.digest import SessionDigest
 from shared.summaries.kept import DigestRecord, SummaryRecord
 

@@ -40,7 +40,7 @@ file_option = click.option(
 
 @click.group(epilog="What each platform wants: docs/reference/hooks.md")
 def hooks() -> None:
-    r"""Connect helpdesks and messengers: they post to a hook, replies go back through it.
+    """Connect helpdesks and messengers: they post to a hook, replies go back through it.
 
     A hook belongs to one tenant and one account of a platform. `add` makes it and prints the address that the
     platform is to post to. What the platform signs with is given afterwards, by `rotate`: from standard input, so that
@@ -51,7 +51,7 @@ def hooks() -> None:
       customer-memory hooks rotate hook_01… signing < secret.txt
       customer-memory hooks rotate hook_01… token < bot-token.txt
       customer-memory hooks show hook_01…
-    """
+    """  # noqa: D301 - the backspace keeps the lines as they are
 
 
 @hooks.command()
@@ -71,7 +71,7 @@ def add(
     url: str | None,
     key: str | None,
 ) -> None:
-    r"""Add a hook of PLATFORM, and print the address that the platform is to post to.
+    """Add a hook of PLATFORM, and print the address that the platform is to post to.
 
     \b
     chatwoot   accountId; baseUrl for your own server; answers=unassigned without an agent bot
@@ -84,7 +84,7 @@ def add(
     generic    a mapping, with --settings mapping.json
 
     Any of them: coalesceSeconds (4), within which messages are answered once.
-    """
+    """  # noqa: D301 - the backspace keeps the lines as they are
     body: dict[str, Any] = {"platform": platform, "settings": _settings(values, file)}
     if name:
         body["name"] = name
@@ -161,13 +161,13 @@ def rotate(
     url: str | None,
     key: str | None,
 ) -> None:
-    r"""Give HOOK a new secret, read from standard input, or asked for on a terminal.
+    """Give HOOK a new secret, read from standard input, or asked for on a terminal.
 
     \b
     signing  what the platform proves its deliveries with
     shared   what proves them where the platform cannot sign; made here
     token    what we are let in with, to post replies
-    """
+    """  # noqa: D301 - the backspace keeps the lines as they are
     body: dict[str, Any] = {"name": name, "overlapHours": overlap_hours}
     if not make and name != "shared":
         body["secret"] = _secret(name)

@@ -39,7 +39,7 @@ from shared.settings import Settings
 from shared.storage import open_store
 from shared.storage.contract import Store
 from shared.storage.deliveries import DeliveryRef
-from shared.storage.types import RunningPart
+from shared.storage.jobs import RunningPart
 from shared.summarising.batches import BatchParts, BatchRunner
 from shared.summarising.dispatch import Dispatcher
 from shared.summarising.gather import Gatherer

@@ -8,7 +8,7 @@ from celery import Celery
 from shared.broker import BATCH, DISPATCH, GATHER, SUMMARIZE
 from shared.errors import StoreError
 from shared.ids import SessionRef
-from shared.storage.types import RunningPart
+from shared.storage.jobs import RunningPart
 from worker.runtime import WorkerRuntime
 
 log = structlog.get_logger()

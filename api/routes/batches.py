@@ -19,7 +19,7 @@ from api.summary_schemas import (
     ListQuery,
 )
 from shared.errors import StoreUnavailable, UnknownBatch
-from shared.storage.types import KeptPart, RunningPart
+from shared.storage.jobs import KeptPart, RunningPart
 from shared.summarising.batch import BatchHead, BatchView, head_of, parts_of, view_of
 
 TRIES = 5

@@ -37,8 +37,9 @@ from shared.remembering.recaller import Recaller
 from shared.settings import Settings
 from shared.storage import limits_of
 from shared.storage.contract import TenantStore
+from shared.storage.jobs import SummaryOutcome
 from shared.storage.redis.store import open_redis
-from shared.storage.types import Claim, NewRequest, NewSession, SummaryOutcome
+from shared.storage.types import Claim, NewRequest, NewSession
 from shared.summaries.digest import extract_digest
 from shared.summaries.kept import written_digest
 

@@ -12,7 +12,7 @@ from shared.broker.names import ADVANCE, BATCH, CALLBACKS, CHAT, DELIVER, QUARAN
 from shared.ids import SessionRef
 from shared.rest import Rest
 from shared.storage.deliveries import DeliveryRef
-from shared.storage.types import RunningPart
+from shared.storage.jobs import RunningPart
 
 REST_SECONDS = 5.0
 LOOK_SECONDS = 2.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.storage.types import Cold, SummaryClaim
+from shared.storage.jobs import Cold, SummaryClaim
 
 
 def is_cold(claim: SummaryClaim, hours: float) -> bool:

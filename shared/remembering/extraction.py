@@ -24,7 +24,8 @@ from shared.prompt import ClaudeClient, Prompt, Reply
 from shared.remembering.entries import all_entries
 from shared.remembering.reading import tokens_in, unread
 from shared.storage.contract import TenantStore
-from shared.storage.types import Cold, EntryFacts, SummaryClaim
+from shared.storage.jobs import Cold, SummaryClaim
+from shared.storage.memory import EntryFacts
 from shared.summaries.steps import FAULTS
 from shared.summaries.summarise import ask_once
 

@@ -15,7 +15,8 @@ from shared.recall.chunk import Chunk
 from shared.recall.codec import ChunkCorrupt, unpack
 from shared.recall.corpus import Corpus
 from shared.storage.contract import TenantStore
-from shared.storage.types import IndexChanges, IndexMark, IndexPiece
+from shared.storage.memory import IndexChanges, IndexPiece
+from shared.storage.types import IndexMark
 
 MUCH: Final = 20_000  # packed bytes: unpacking more takes milliseconds, in which other turns go on
 

@@ -12,7 +12,8 @@ from shared.models import Message
 from shared.recall.chunk import Chunk, extend, index
 from shared.recall.codec import ChunkCorrupt, pack, unpack
 from shared.storage.contract import TenantStore
-from shared.storage.types import IndexPiece, SummaryClaim
+from shared.storage.jobs import SummaryClaim
+from shared.storage.memory import IndexPiece
 
 PAGE: Final = 200
 

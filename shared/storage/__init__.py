@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from shared.settings import Settings
 from shared.storage.contract import Store
 from shared.storage.dynamodb.address import Address
-from shared.storage.types import Limits
+from shared.storage.limits import Limits
 
 __all__ = ["address_of", "limits_of", "open_store"]
 

@@ -11,40 +11,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from shared.ids import SessionRef
-from shared.models import AgentInstructions, ChatRequest, MemoryEntry, Message, Scope, Session
+from shared.models import ChatRequest, Message, Session
 from shared.storage.access import AccessKeys
 from shared.storage.deliveries import Deliveries, DueDeliveries
 from shared.storage.hooks import AllHooks, HookRecords
+from shared.storage.jobs import Batches, DueSummary, RunningPart, Summaries
+from shared.storage.memory import Memories, RecallIndex
 from shared.storage.tenant_index import DeploymentIndex, TenantIndex
 from shared.storage.types import (
-    NO_FACTS,
     Calibrated,
     Claim,
     Committed,
     Deltas,
-    DueSummary,
-    EntryFacts,
-    IndexChanges,
-    IndexMark,
-    IndexPiece,
-    KeptDigest,
-    KeptPart,
-    KeptSummary,
     NewRequest,
     NewSession,
     NotClaimed,
     OutboxRow,
     Outcome,
     Page,
-    Remembered,
     Reservation,
-    RunningPart,
     SessionPatch,
-    SummaryClaim,
-    SummaryOutcome,
 )
 
 
@@ -145,126 +134,6 @@ class Sessions(Protocol):
 
     async def request(self, request_id: str) -> ChatRequest:
         """Return a request's record. Raises UnknownRequest."""
-
-
-class Memories(Protocol):
-    """What is remembered of a customer across sessions."""
-
-    async def put_memory(
-        self, customer_id: str, key: str, value: Any, scope: Scope, facts: EntryFacts = NO_FACTS
-    ) -> tuple[MemoryEntry, bool]:
-        """Write an entry as its caller; return it, and whether it is new. The same key is replaced, its history kept.
-
-        Where there are `Limits.memory_max_entries`, one gives way: the oldest that holds no more (a resolved ticket, an
-        expired entry); else the oldest that was extracted: quarantined ones first, then notes, preferences, tickets.
-
-        Raises:
-            MemoryFull: none gives way.
-            CustomerErasing
-
-        """
-
-    async def extract_memory(
-        self, claim: SummaryClaim, key: str, value: Any, scope: Scope, facts: EntryFacts
-    ) -> Remembered:
-        """Write an entry of the claimed session's customer, as extracted from it; `facts.said_at` must be told.
-
-        What is newer at its source wins: it is not written where the key was written, or deleted, after it was said.
-        """
-
-    async def memories(
-        self, customer_id: str, scope: Scope | None, key: str | None, limit: int, cursor: str | None
-    ) -> Page[MemoryEntry]:
-        """Return entries: open tickets, preferences, notes, then what holds no more; of each, last written first."""
-
-    async def delete_memory(self, customer_id: str, key: str) -> None:
-        """Remove an entry and its history; that it was removed is remembered. Raises UnknownMemory."""
-
-    async def approve_memory(self, customer_id: str, key: str) -> MemoryEntry:
-        """Let an entry in quarantine count as one that its caller writes now; another one stays as it is.
-
-        Its provenance stays, and what it was before goes into its history. Raises UnknownMemory, CustomerErasing.
-        """
-
-    async def instructions(self) -> AgentInstructions | None:
-        """Return the tenant's instructions; None when it has set none."""
-
-    async def put_instructions(
-        self, text: str, *, extraction: bool | None = None, handoff: bool | None = None
-    ) -> AgentInstructions:
-        """Replace the tenant's instructions; return them with their version. See `AgentInstructions`."""
-
-
-class Summaries(Protocol):
-    """Summaries of sessions, and the digests that are left of those that ended."""
-
-    async def ask_summary(self, session_id: str) -> None:
-        """Make the session's summary due now, until a job has made it. Raises UnknownSession."""
-
-    async def claim_summary(self, session_id: str, nonce: str, *, force: bool = False) -> SummaryClaim | None:
-        """Take the session's summary job, if it is due and nobody has it; `force`: though it is not due."""
-
-    async def renew_summary(self, claim: SummaryClaim) -> bool:
-        """Extend the job's lease; return False when the claim is no longer current."""
-
-    async def summary_version(self, session_id: str) -> int:
-        """Return how often a summary was written or taken out. Raises UnknownSession."""
-
-    async def end_summary(self, claim: SummaryClaim, outcome: SummaryOutcome) -> Committed:
-        """End the job: what was made is stored, all or nothing, if the claim is still the current one."""
-
-    async def summaries(self, session_id: str) -> tuple[KeptSummary, ...]:
-        """Return the session's summary and earlier versions of it, newest first, bounded. Raises UnknownSession."""
-
-    async def digests(self, customer_id: str, limit: int, before: KeptDigest | None = None) -> tuple[KeptDigest, ...]:
-        """Return digests of the customer's sessions, of the one that ended last first; those that follow `before`."""
-
-
-class RecallIndex(Protocol):
-    """The pieces of the customers' recall indexes, by session."""
-
-    async def put_pieces(self, claim: SummaryClaim, pieces: Sequence[IndexPiece], through: int) -> bool:
-        """Keep pieces, in place of those of the same number; return False when the job is no longer current."""
-
-    async def reindex(self, session_id: str) -> None:
-        """Remove the session's pieces, and make it due. Raises UnknownSession."""
-
-    async def last_piece(self, session_id: str) -> IndexPiece | None:
-        """Return the session's piece of the highest number. Raises UnknownSession."""
-
-    async def index_changes(self, customer_id: str, since: IndexMark | None) -> IndexChanges:
-        """Return what of a customer's index is new, newest first, until it is `Limits.index_bytes` long."""
-
-    async def turns(
-        self, customer_id: str, places: Sequence[tuple[str, int]], most_tokens: int
-    ) -> list[tuple[str, Message]]:
-        """Return messages by (session, seq), in this order, until they have so many raw tokens; what is gone, is not.
-
-        Of one longer than that alone, nothing is returned. At most 200 are looked at. Sessions of other customers are
-        not there.
-        """
-
-
-class Batches(Protocol):
-    """Batches of summaries: records that workers go on with, until they have ended. Kept for 30 days."""
-
-    async def put_part(self, batch_id: str, number: int, value: str, version: int, *, running: bool) -> bool:
-        """Keep a part of a batch, if `version` is still the one that is kept (0: none); return whether it was.
-
-        While it is `running`, `Store.running_parts` names it.
-        """
-
-    async def batch(self, batch_id: str) -> tuple[KeptPart, ...]:
-        """Return the parts of a batch by number; none where there is no such batch."""
-
-    async def batches(self, limit: int) -> list[str]:
-        """Return the ids of batches, newest first."""
-
-    def unsummarised(self, idle_since: datetime) -> AsyncIterator[str]:
-        """Yield sessions whose last message is no newer, and that hold messages no summary covers, in any order."""
-
-    def unread(self, idle_since: datetime) -> AsyncIterator[str]:
-        """Yield sessions whose last message is no newer, and that hold messages nobody has read for memory entries."""
 
 
 class Customers(Protocol):

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from shared.clock import from_ms, to_ms
-from shared.storage.types import Cold, KeptDigest
+from shared.storage.jobs import Cold
+from shared.storage.types import KeptDigest
 
 Fields = dict[str, str]
 

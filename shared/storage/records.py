@@ -28,8 +28,8 @@ from shared.models import (
     Session,
     TokenBudget,
 )
+from shared.storage.memory import EntryFacts
 from shared.storage.types import (
-    EntryFacts,
     KeptDigest,
     KeptSummary,
     NewRequest,

@@ -17,44 +17,13 @@ from shared.models import (
     MemoryEntry,
     Message,
     Metadata,
-    Provenance,
     Receipt,
     Result,
     Session,
     SessionStatus,
     Strategy,
-    TicketStatus,
     TokenBudget,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The bounds and times a store applies, in milliseconds, items and bytes."""
-
-    session_ttl_ms: int
-    request_deadline_ms: int
-    request_retention_ms: int
-    memory_retention_ms: int
-    lease_ms: int
-    grace_ms: int = 5_000
-    announce_grace_ms: int = 10_000
-    max_open_requests: int = 100
-    memory_max_entries: int = 500
-    read_messages: int = 200
-    read_memory: int = 50
-    read_digests: int = 10
-    poison_limit: int = 3
-    summary_threshold_tokens: int = 0
-    summary_idle_ms: int = 0
-    summary_lease_ms: int = 600_000
-    summary_versions: int = 10
-    summaries_by_default: bool = False
-    digests: bool = False
-    memory_delay_ms: int = 0
-    memory_threshold_tokens: int = 0
-    index_bytes: int = 1_048_576
-    delivery_retention_ms: int = 7 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,30 +96,6 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class EntryFacts:
-    """What is known of a memory entry besides its value.
-
-    How long it holds: a ticket until it is resolved, any entry until it expires, if it does. Of an extracted one: when
-    it was said, by which message, how sure that is, and whether it is put into quarantine.
-    """
-
-    status: TicketStatus | None = None
-    expires_at: datetime | None = None
-    said_at: datetime | None = None
-    provenance: Provenance | None = None
-    confidence: float | None = None
-    quarantined: bool = False
-
-
-NO_FACTS = EntryFacts()
-
-
-# What became of an entry that was extracted. same: it stood so already. older: what stands was written, or deleted,
-# after it was said. full: there is no room, and nothing that gives way. stale: the job is no longer the current one.
-Remembered = Literal["created", "replaced", "same", "older", "full", "stale"]
-
-
-@dataclass(frozen=True, slots=True)
 class KeptSummary:
     """A session's summary as kept: JSON that only its makers read, which covers messages through the seq `through`."""
 
@@ -175,24 +120,6 @@ class IndexMark:
 
     epoch: int
     version: int
-
-
-@dataclass(frozen=True, slots=True)
-class IndexPiece:
-    """A piece of a session's index, as kept: bytes that only their makers read. Numbers count from 0."""
-
-    session_id: str
-    number: int
-    value: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class IndexChanges:
-    """What of a customer's index is new since a mark: all of it where the epoch is another (`anew`), newest first."""
-
-    mark: IndexMark
-    pieces: tuple[IndexPiece, ...]
-    anew: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,116 +240,6 @@ class Calibrated:
 
     value: str
     version: int
-
-
-SummaryReason = Literal["asked", "ended", "threshold", "idle", "memory", "forced"]
-
-
-@dataclass(frozen=True, slots=True)
-class Cold:
-    """Messages whose reading for memory entries was left to a batch: those after `after`, through `through`.
-
-    `batch`: which batch has them; "" for none yet.
-    """
-
-    after: int
-    through: int
-    batch: str = ""
-
-    def __str__(self) -> str:
-        """Return it as kept; empty where there is none."""
-        return f"{self.after} {self.through} {self.batch}" if self.through > self.after else ""
-
-    @classmethod
-    def parse(cls, kept: str) -> Cold | None:
-        """Return what was kept; None for none."""
-        if not kept:
-            return None
-        after, through, batch = kept.split(" ")
-        return cls(int(after), int(through), batch)
-
-
-NOT_COLD: Final = Cold(0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryClaim:
-    """A session's summary job, held under a fencing token of its own.
-
-    asked: somebody asked for it. ended: it is over, and needs its digest. threshold: more tokens than the limit are in
-    no summary. idle: nobody has said a word for long. memory: nobody has said a word for a little, or much was said,
-    and it is not in the recall index, or was not read for memory entries. forced: it was taken though nothing is due.
-    Where several hold, the first of these is told. `behind`: raw tokens that no summary covers. `tries`: jobs in a row
-    that failed before.
-    """
-
-    ref: SessionRef
-    token: Token
-    session: Session
-    reason: SummaryReason
-    behind: int
-    summary: KeptSummary | None
-    now: datetime
-    version: int = 0
-    """How often a summary was written or taken out."""
-    tries: int = 0
-    indexed: int = 0
-    """Through which seq the session is in the recall index, and through which it was read for memory entries."""
-    read: int = 0
-    unread: int = 0
-    """Raw tokens that were not."""
-    cold: Cold | None = None
-    """What was left to a batch: it counts as read."""
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryOutcome:
-    """How a summary job ended.
-
-    `summary`, `through`, `tokens`: the new summary, through which seq, and how many raw tokens it covers more than the
-    one before. `digest`: of a session that is over. `again_in_ms`: it failed, and is to be tried again after that.
-    `left`: messages that it was to cover are not covered; else the session is left alone until there is more to read.
-    """
-
-    summary: str | None = None
-    through: int = 0
-    tokens: int = 0
-    digest: str | None = None
-    again_in_ms: int | None = None
-    left: bool = False
-    read: int | None = None
-    """Through which seq the session was read for memory entries, None: it was not; and raw tokens that this was."""
-    read_tokens: int = 0
-    remembered: bool = False
-    """Whether memory entries were written or resolved: then that is announced."""
-    cold: Cold | None = None
-    """What is left to a batch from now on: NOT_COLD for nothing more, None: as before."""
-
-
-@dataclass(frozen=True, slots=True)
-class DueSummary:
-    """A session whose summary may be due, and since when."""
-
-    ref: SessionRef
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class KeptPart:
-    """A part of a batch as kept: JSON that only its makers read. Part 0 is the batch itself."""
-
-    number: int
-    value: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class RunningPart:
-    """A part of a batch that somebody has to go on with."""
-
-    tenant: str
-    batch_id: str
-    number: int
 
 
 Item = TypeVar("Item")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping
 
-from shared.storage.types import DueSummary
+from shared.storage.jobs import DueSummary
 
 
 def choose(waiting: Iterable[DueSummary], in_flight: Mapping[str, int], most: int) -> list[DueSummary]:

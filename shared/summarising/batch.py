@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from shared.models import Model, SummaryCost, TokenUsage
-from shared.storage.types import KeptPart
+from shared.storage.jobs import KeptPart
 from shared.summaries.kept import cost_of
 
 PART_SESSIONS: Final = 500

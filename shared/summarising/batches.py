@@ -17,8 +17,8 @@ from shared.conversation.announce import Announcer
 from shared.errors import ClaudeError, ClaudeFailed, ClaudeLater
 from shared.prompt import Batch, BatchClient, BatchRequest, BatchResult
 from shared.storage.contract import Store, TenantStore
+from shared.storage.jobs import KeptPart, RunningPart
 from shared.storage.tenant_index import Purpose
-from shared.storage.types import KeptPart, RunningPart
 from shared.summarising.batch import (
     PART_SESSIONS,
     BatchHead,

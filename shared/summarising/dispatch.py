@@ -9,7 +9,7 @@ from typing import Final
 
 from shared.ids import SessionRef
 from shared.storage.contract import Store
-from shared.storage.types import DueSummary, RunningPart
+from shared.storage.jobs import DueSummary, RunningPart
 from shared.summaries.due import choose
 
 AT_ONCE: Final = 16

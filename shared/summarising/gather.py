@@ -15,7 +15,7 @@ import structlog
 
 from shared.ids import Ids
 from shared.storage.contract import Store
-from shared.storage.types import RunningPart
+from shared.storage.jobs import RunningPart
 from shared.summarising.batch import BatchHead, BatchSelection, head_of, parts_of
 
 MOST: Final = 10_000  # sessions of one batch

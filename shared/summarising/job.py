@@ -26,8 +26,9 @@ from shared.remembering.indexing import index_session
 from shared.remembering.reading import PAGE, covered, tokens_in, unread
 from shared.settings import Settings
 from shared.storage.contract import Store, TenantStore
+from shared.storage.jobs import SummaryClaim, SummaryOutcome
 from shared.storage.tenant_index import Purpose
-from shared.storage.types import Committed, SummaryClaim, SummaryOutcome
+from shared.storage.types import Committed
 from shared.summaries.digest import SessionDigest, digest_prompt, extract_digest, read_digest, said_in
 from shared.summaries.kept import previous_of, written, written_digest
 from shared.summaries.ledger import find_all, merge

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from shared import tasks
 from shared.storage.contract import TenantStore
-from shared.storage.types import SummaryClaim
+from shared.storage.jobs import SummaryClaim
 
 
 class SummaryLost(Exception):

@@ -20,7 +20,7 @@ from shared.remembering.cold import left_to_a_batch
 from shared.remembering.entries import all_entries
 from shared.remembering.extraction import Extractor, Hearing, ReadingLost
 from shared.storage.contract import TenantStore
-from shared.storage.types import NOT_COLD, Cold, SummaryClaim, SummaryOutcome
+from shared.storage.jobs import NOT_COLD, Cold, SummaryClaim, SummaryOutcome
 from shared.summaries.steps import FAULTS
 from shared.summarising.batch import UNUSED, BatchItem, ItemState, added, parts_of
 from shared.summarising.job import SummaryParts, count_reading, wants_extraction

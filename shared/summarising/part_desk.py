@@ -10,7 +10,7 @@ from typing import Any, Final
 from shared import tasks
 from shared.models import TokenUsage
 from shared.storage.contract import Store, TenantStore
-from shared.storage.types import KeptPart
+from shared.storage.jobs import KeptPart
 from shared.summarising.batch import BatchItem, BatchPart, ItemState, added
 
 LEASE: Final = timedelta(seconds=120)

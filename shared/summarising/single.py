@@ -13,7 +13,8 @@ from shared.models import TokenUsage
 from shared.prompt import BatchRequest, Reply
 from shared.remembering.reading import covered, unread
 from shared.storage.contract import TenantStore
-from shared.storage.types import OutboxRow, SummaryClaim, SummaryOutcome
+from shared.storage.jobs import SummaryClaim, SummaryOutcome
+from shared.storage.types import OutboxRow
 from shared.summaries.kept import previous_of, written
 from shared.summaries.steps import FAULTS, Made, NotMade, Rules, Work, begin, hear, prompt_of
 from shared.summaries.summarise import ask_once

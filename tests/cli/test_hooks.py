@@ -172,3 +172,9 @@ def test_hooks_move_with_their_tenants_secrets_and_all(valkey: Valkey, moto: Mot
         assert "Hooks: 1 copied" in result.output.splitlines()
     there = DynamoStore(Client(replace(moto.table(), table=table), 5.0, 4), LIMITS)
     assert asyncio.run(_opened(there, hook, KEY)).secret("token") == "t0ken"
+
+
+@pytest.mark.parametrize("command", ["hooks", "hooks add", "hooks test"])
+def test_help_keeps_its_examples_on_lines_of_their_own(command: str) -> None:
+    told = CliRunner().invoke(main, [*command.split(), "--help"]).output
+    assert "\\b" not in told

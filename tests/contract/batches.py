@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.storage.types import KeptPart, RunningPart
+from shared.storage.jobs import KeptPart, RunningPart
 from tests.contract.store import MINUTE, Desk
 from tests.contract.summaries import claimed, spoken, summary
 

@@ -18,11 +18,12 @@ from shared.storage.dynamodb.base import LEASE
 from shared.storage.dynamodb.portable import DynamoPortable
 from shared.storage.dynamodb.schema import session_key, shard_of, table_definition
 from shared.storage.dynamodb.store import DynamoStore
+from shared.storage.limits import Limits
 from shared.storage.portable import Unit
 from shared.storage.redis.client import Client as RedisClient
 from shared.storage.redis.portable import RedisPortable
 from shared.storage.redis.store import RedisStore
-from shared.storage.types import Limits, OutboxRow
+from shared.storage.types import OutboxRow
 from tests.contract.dynamodb_desk import InsideDynamoDB
 from tests.contract.store import DAY, HOUR, MINUTE, SECOND, StoreClock
 from tests.support.moto import Moto

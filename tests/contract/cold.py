@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.ids import SessionRef
-from shared.storage.types import NOT_COLD, Cold, SummaryOutcome
+from shared.storage.jobs import NOT_COLD, Cold, SummaryOutcome
 from tests.contract.store import DAY, MEMORY_LIMITS, MINUTE, Desk
 from tests.contract.summaries import claimed, say, spoken
 

@@ -14,7 +14,8 @@ from shared.models import AgentInstructions
 from shared.remembering.indexes import Indexes
 from shared.remembering.recaller import Recaller
 from shared.settings import Settings
-from shared.storage.types import Claim, KeptSummary, SummaryOutcome
+from shared.storage.jobs import SummaryOutcome
+from shared.storage.types import Claim, KeptSummary
 from tests.contract.store import LIMITS, Desk
 
 INSTRUCTIONS = AgentInstructions(instructions="You are a support agent.")

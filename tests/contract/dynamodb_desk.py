@@ -15,7 +15,7 @@ from shared.storage.dynamodb.base import INBOX
 from shared.storage.dynamodb.client import Client
 from shared.storage.dynamodb.schema import session_key
 from shared.storage.dynamodb.store import DynamoStore
-from shared.storage.types import Limits
+from shared.storage.limits import Limits
 from tests.contract.store import LIMITS, Cut, Desk, StoreClock
 from tests.contract.strict import Sizes, hold
 

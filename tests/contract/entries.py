@@ -9,7 +9,8 @@ import pytest
 from shared.errors import MemoryFull, UnknownMemory
 from shared.ids import SessionRef
 from shared.models import MemoryEntry, Provenance, Scope, TicketStatus
-from shared.storage.types import EntryFacts, SummaryClaim, SummaryOutcome
+from shared.storage.jobs import SummaryClaim, SummaryOutcome
+from shared.storage.memory import EntryFacts
 from tests.contract.recall_index import memory_claim
 from tests.contract.store import HOUR, LIMITS, MINUTE, Desk
 from tests.contract.summaries import say, spoken

@@ -9,17 +9,9 @@ import pytest
 from shared.errors import CustomerErasing, UnknownRequest, UnknownSession
 from shared.ids import SessionRef, bucket_of
 from shared.models import Provenance
-from shared.storage.types import (
-    Claim,
-    EntryFacts,
-    IndexPiece,
-    NewRequest,
-    NewSession,
-    NotClaimed,
-    SessionPatch,
-    SummaryClaim,
-    SummaryOutcome,
-)
+from shared.storage.jobs import SummaryClaim, SummaryOutcome
+from shared.storage.memory import EntryFacts, IndexPiece
+from shared.storage.types import Claim, NewRequest, NewSession, NotClaimed, SessionPatch
 from tests.contract.recall_index import memory_claim
 from tests.contract.records import INVOICE
 from tests.contract.store import HOUR, MEMORY_LIMITS, MINUTE, Desk

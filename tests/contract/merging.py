@@ -23,17 +23,9 @@ from shared.errors import (
 from shared.ids import SessionRef, bucket_of
 from shared.models import Provenance
 from shared.storage.deliveries import DeliveryFacts
-from shared.storage.types import (
-    OF_TENANT,
-    Claim,
-    EntryFacts,
-    IndexPiece,
-    NewRequest,
-    NewSession,
-    NotClaimed,
-    SessionPatch,
-    SummaryOutcome,
-)
+from shared.storage.jobs import SummaryOutcome
+from shared.storage.memory import EntryFacts, IndexPiece
+from shared.storage.types import OF_TENANT, Claim, NewRequest, NewSession, NotClaimed, SessionPatch
 from tests.contract.erasure import erase
 from tests.contract.recall_index import memory_claim
 from tests.contract.store import HOUR, MEMORY_LIMITS, MINUTE, Cut, Desk

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from shared.ids import SessionRef, bucket_of
+from shared.storage.jobs import Cold, SummaryOutcome
 from shared.storage.portable import Unit
-from shared.storage.types import Cold, NewSession, SessionPatch, SummaryOutcome
+from shared.storage.types import NewSession, SessionPatch
 from tests.contract.portable import Pair
 from tests.contract.store import DAY, LIMITS, MINUTE, Desk
 from tests.contract.summaries import claimed, due, say, spoken, summary

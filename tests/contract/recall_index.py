@@ -6,7 +6,9 @@ import pytest
 
 from shared.errors import UnknownSession
 from shared.ids import SessionRef, bucket_of
-from shared.storage.types import IndexPiece, NewSession, SummaryClaim, SummaryOutcome
+from shared.storage.jobs import SummaryClaim, SummaryOutcome
+from shared.storage.memory import IndexPiece
+from shared.storage.types import NewSession
 from tests.contract.store import MEMORY_LIMITS, Desk
 from tests.contract.summaries import due, say, spoken
 

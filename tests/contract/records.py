@@ -18,7 +18,8 @@ from shared.errors import (
 )
 from shared.ids import bucket_of
 from shared.models import Attachment, TokenBudget
-from shared.storage.types import EntryFacts, NewSession, SessionPatch
+from shared.storage.memory import EntryFacts
+from shared.storage.types import NewSession, SessionPatch
 from tests.contract.store import HOUR, LIMITS, SECOND, Desk
 
 INVOICE = Attachment(

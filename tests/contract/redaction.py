@@ -8,7 +8,8 @@ import pytest
 
 from shared.errors import UnknownMessage, UnknownSession
 from shared.ids import bucket_of
-from shared.storage.types import SessionPatch, SummaryOutcome
+from shared.storage.jobs import SummaryOutcome
+from shared.storage.types import SessionPatch
 from tests.contract.records import INVOICE
 from tests.contract.store import LIMITS, Desk
 from tests.contract.summaries import claimed, due, say, spoken, summary

@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.ids import SessionRef
+from shared.storage.limits import Limits
 from shared.storage.redis.client import Client
 from shared.storage.redis.store import RedisStore
-from shared.storage.types import Limits
 from tests.contract.store import LIMITS, Cut, Desk, StoreClock
 
 # What may lie in the store for ever; anything else without a TTL is a leak.

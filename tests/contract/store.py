@@ -11,7 +11,8 @@ import pytest
 from shared.ids import Ids, SessionRef, bucket_of
 from shared.models import Failure, Message, Receipt, ReceiptPart, Result, TokenBudget, TokenUsage
 from shared.storage.contract import Store, TenantStore
-from shared.storage.types import Claim, Committed, Limits, NewRequest, NotClaimed, OutboxRow, Outcome
+from shared.storage.limits import Limits
+from shared.storage.types import Claim, Committed, NewRequest, NotClaimed, OutboxRow, Outcome
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 

@@ -9,7 +9,8 @@ import pytest
 from shared.errors import UnknownSession
 from shared.ids import SessionRef, bucket_of
 from shared.models import Strategy
-from shared.storage.types import NewSession, SessionPatch, SummaryClaim, SummaryOutcome
+from shared.storage.jobs import SummaryClaim, SummaryOutcome
+from shared.storage.types import NewSession, SessionPatch
 from tests.contract.store import DAY, HOUR, LIMITS, MINUTE, Desk
 
 IDLE = 30 * MINUTE

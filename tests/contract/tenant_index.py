@@ -12,6 +12,7 @@ from shared.errors import BadCursor, UnknownCustomer, UnknownMemory
 from shared.ids import bucket_of
 from shared.models import Provenance, RequestStatus, TokenUsage
 from shared.storage.cursors import place_cursor
+from shared.storage.memory import EntryFacts
 from shared.storage.tenant_index import (
     Action,
     Heartbeat,
@@ -23,7 +24,7 @@ from shared.storage.tenant_index import (
     Waiting,
     pseudonym_of,
 )
-from shared.storage.types import EntryFacts, NewRequest, Page
+from shared.storage.types import NewRequest, Page
 from tests.contract.store import DAY, HOUR, MINUTE, SECOND, Desk
 
 MODEL = "claude-sonnet-4-6"

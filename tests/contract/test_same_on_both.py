@@ -35,17 +35,9 @@ from shared.ids import SessionRef, bucket_of
 from shared.models import Failure, Message, Receipt, Result, Scope, Strategy, TokenBudget, TokenUsage
 from shared.storage.contract import TenantStore
 from shared.storage.dynamodb.deltas import BUFFER_MS
+from shared.storage.jobs import SummaryClaim, SummaryOutcome
 from shared.storage.portable import Claimed
-from shared.storage.types import (
-    Claim,
-    NewRequest,
-    NewSession,
-    Outcome,
-    SessionPatch,
-    SummaryClaim,
-    SummaryOutcome,
-    Token,
-)
+from shared.storage.types import Claim, NewRequest, NewSession, Outcome, SessionPatch, Token
 from tests.contract.both import CUSTOMERS, LIMITS, TENANT, Both
 from tests.contract.listed import (
     digests_of,

@@ -16,7 +16,8 @@ from shared.context.counted import look_at
 from shared.context.tokens import load_counter
 from shared.ids import bucket_of
 from shared.models import Message
-from shared.storage.types import NewSession, RunningPart
+from shared.storage.jobs import RunningPart
+from shared.storage.types import NewSession
 from shared.summarising.batch import BatchView, view_of
 from simulator.schema import Fault
 

@@ -23,9 +23,10 @@ from shared.errors import UnknownRequest, UnknownSession
 from shared.ids import SessionRef, bucket_of
 from shared.storage.dynamodb.client import Client
 from shared.storage.dynamodb.store import DynamoStore
+from shared.storage.jobs import SummaryOutcome
 from shared.storage.redis.client import connect
 from shared.storage.redis.store import RedisStore
-from shared.storage.types import Claim, NewSession, SummaryOutcome
+from shared.storage.types import Claim, NewSession
 from tests.contract.portable import portable_of
 from tests.contract.store import LIMITS, Desk, StoreClock
 from tests.support.moto import KEY, REGION, Moto

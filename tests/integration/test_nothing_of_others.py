@@ -34,7 +34,8 @@ from shared.remembering.entries import find_entries
 from shared.remembering.indexes import Indexes
 from shared.remembering.recaller import Recaller
 from shared.settings import Settings
-from shared.storage.types import SessionPatch, SummaryOutcome
+from shared.storage.jobs import SummaryOutcome
+from shared.storage.types import SessionPatch
 from shared.summaries.kept import SummaryRecord
 from tests.contract.redis_desk import make_desk
 from tests.contract.store import DAY, MEMORY_LIMITS, MINUTE, Desk

@@ -21,9 +21,10 @@ from shared.ids import bucket_of
 from shared.models import AgentInstructions
 from shared.prompt import Prompt, Reply
 from shared.remembering.indexing import index_session
+from shared.storage.jobs import SummaryOutcome
 from shared.storage.redis.client import connect
 from shared.storage.redis.store import RedisStore
-from shared.storage.types import NewRequest, SummaryOutcome
+from shared.storage.types import NewRequest
 from tests.contract.store import LIMITS, MEMORY_LIMITS, Desk, StoreClock
 from tests.support.valkey import Valkey
 from tests.unit.turns import Office, ScriptedClaude, open_office, says

@@ -28,7 +28,8 @@ from shared.ids import SessionRef
 from shared.prompt import Prompt, Reply
 from shared.settings import Settings, load_settings
 from shared.storage.contract import TenantStore
-from shared.storage.types import Claim, Committed, NotClaimed, Outcome, SummaryClaim, SummaryOutcome
+from shared.storage.jobs import SummaryClaim, SummaryOutcome
+from shared.storage.types import Claim, Committed, NotClaimed, Outcome
 from tests.support.waiting import wait_for
 from worker.main import arguments, create_app
 from worker.runtime import Adapters, real_adapters

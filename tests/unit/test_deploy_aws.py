@@ -20,7 +20,7 @@ from shared.broker.transport import visibility_seconds
 from shared.ids import SessionRef
 from shared.settings import Settings, load_settings
 from shared.storage.dynamodb.schema import OPERATIONS, TTL_ATTRIBUTE, table_definition
-from shared.storage.types import RunningPart
+from shared.storage.jobs import RunningPart
 from tests.support.moto import Moto
 from worker.main import create_app
 

@@ -20,8 +20,9 @@ from shared.models import Attachment
 from shared.remembering.indexes import Indexes
 from shared.remembering.recaller import Recaller
 from shared.settings import Settings
+from shared.storage.memory import EntryFacts
 from shared.storage.redis.store import RedisStore
-from shared.storage.types import EntryFacts, NewRequest, NotClaimed
+from shared.storage.types import NewRequest, NotClaimed
 from tests.contract.redis_desk import InsideRedis
 from tests.contract.store import MINUTE, SECOND, Desk
 from tests.support.waiting import wait_until

@@ -18,17 +18,9 @@ from shared.storage.dynamodb.schema import (
     session_key,
 )
 from shared.storage.dynamodb.tenant_index import DynamoTenantIndex
+from shared.storage.memory import NO_FACTS, EntryFacts, IndexChanges
 from shared.storage.tenant_index import CustomerAccount
-from shared.storage.types import (
-    NO_FACTS,
-    EntryFacts,
-    IndexChanges,
-    IndexMark,
-    KeptDigest,
-    NewRequest,
-    NewSession,
-    Page,
-)
+from shared.storage.types import IndexMark, KeptDigest, NewRequest, NewSession, Page
 
 
 class DynamoAsCalled(DynamoMerging, DynamoTenantIndex):

@@ -13,7 +13,7 @@ from shared.storage import records
 from shared.storage.dynamodb.actions import Action, Item, update
 from shared.storage.dynamodb.client import Client
 from shared.storage.dynamodb.schema import session_key, shard_of
-from shared.storage.types import Limits
+from shared.storage.limits import Limits
 
 OPEN, CLOSED, DELETED = "open", "closed", "deleted"
 HEAD, INBOX, LEASE, SUMMARY = "~head", "~inbox", "~lease", "~sum"

@@ -14,7 +14,7 @@ from shared.storage.dynamodb.base import HEAD, INBOX, SUMMARY, DynamoParts, is_g
 from shared.storage.dynamodb.changes import changed
 from shared.storage.dynamodb.client import Client, ConditionFailed
 from shared.storage.dynamodb.schema import RUNNING, session_in, tenant_key
-from shared.storage.types import KeptPart, RunningPart
+from shared.storage.jobs import KeptPart, RunningPart
 
 KEEP_MS: Final = 30 * 86_400_000
 PAGE: Final = 33  # sessions; each is read by three items, of 100 at once

@@ -15,7 +15,8 @@ from shared.storage.dynamodb.actions import Item, query, update
 from shared.storage.dynamodb.base import DELETED, INBOX, LEASE
 from shared.storage.dynamodb.client import Client, ConditionFailed
 from shared.storage.dynamodb.schema import outbox_key, session_in, session_key, shard_of
-from shared.storage.types import Limits, OutboxRow
+from shared.storage.limits import Limits
+from shared.storage.types import OutboxRow
 
 LONGEST_BACKOFF_MS: Final = 300_000
 

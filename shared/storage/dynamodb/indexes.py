@@ -18,7 +18,9 @@ from shared.storage.dynamodb.index_items import MARK, PIECES, IndexItems, mark_i
 from shared.storage.dynamodb.scheduling import account_of, next_look
 from shared.storage.dynamodb.schema import customer_key, message_sk, session_key
 from shared.storage.dynamodb.summaries import DynamoSummaries, standing
-from shared.storage.types import IndexChanges, IndexMark, IndexPiece, SummaryClaim
+from shared.storage.jobs import SummaryClaim
+from shared.storage.memory import IndexChanges, IndexPiece
+from shared.storage.types import IndexMark
 
 TRIES: Final = 8
 PAGE: Final = 20

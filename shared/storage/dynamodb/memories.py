@@ -16,7 +16,9 @@ from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.entries import ENTRIES, VERSIONS_KEPT, DynamoEntries
 from shared.storage.dynamodb.instructions import agent_key, instructions_in
 from shared.storage.dynamodb.schema import ERASING, customer_key, digest, session_key
-from shared.storage.types import NO_FACTS, EntryFacts, Page, Remembered, SummaryClaim
+from shared.storage.jobs import SummaryClaim
+from shared.storage.memory import NO_FACTS, EntryFacts, Remembered
+from shared.storage.types import Page
 
 TRIES: Final = 8
 

@@ -40,6 +40,7 @@ from shared.storage.dynamodb.schema import (
     shard_of,
     tenant_key,
 )
+from shared.storage.limits import Limits
 from shared.storage.portable import (
     LOADING,
     Dump,
@@ -59,7 +60,7 @@ from shared.storage.portable_fields import (
     plain_entry,
     typed,
 )
-from shared.storage.types import KeptDigest, Limits
+from shared.storage.types import KeptDigest
 
 TRIES: Final = 20
 

@@ -16,7 +16,8 @@ from typing import Any, Final
 from shared.storage.dynamodb.actions import Action, check, update
 from shared.storage.dynamodb.base import CLOSED, HEAD, INBOX, SUMMARY, DynamoParts, State
 from shared.storage.dynamodb.schema import session_key, shard_of
-from shared.storage.types import Limits, SummaryReason
+from shared.storage.jobs import SummaryReason
+from shared.storage.limits import Limits
 
 # What of a session's account lies with its summary, under the same name.
 ACCOUNTED: Final = ("covered", "seen", "done", "later", "lease", "asked", "indexed", "read", "taken")

@@ -28,8 +28,10 @@ from shared.storage.dynamodb.schema import ERASING, SHARDS, shard_of
 from shared.storage.dynamodb.summary_work import SummaryWork
 from shared.storage.dynamodb.workers import DynamoDeployment
 from shared.storage.hooks import KeptHook
+from shared.storage.jobs import DueSummary, RunningPart
+from shared.storage.limits import Limits
 from shared.storage.tenant_index import Heartbeat, SeenWorker, Waiting
-from shared.storage.types import Calibrated, DueSummary, Limits, OutboxRow, RunningPart
+from shared.storage.types import Calibrated, OutboxRow
 
 CALIBRATION: Final = "calibration"
 DAY_MS: Final = 86_400_000

@@ -37,16 +37,8 @@ from shared.storage.dynamodb.summary_items import (
     summaries_in,
 )
 from shared.storage.dynamodb.turns import DynamoTurns
-from shared.storage.types import (
-    Cold,
-    Committed,
-    KeptDigest,
-    KeptSummary,
-    SummaryClaim,
-    SummaryOutcome,
-    SummaryReason,
-    Token,
-)
+from shared.storage.jobs import Cold, SummaryClaim, SummaryOutcome, SummaryReason
+from shared.storage.types import Committed, KeptDigest, KeptSummary, Token
 
 TRIES: Final = 8
 # How long the record of a job that never ended lies about; what it says ends with the job's lease.

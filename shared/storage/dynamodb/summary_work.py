@@ -17,7 +17,8 @@ from shared.storage.dynamodb.client import Client, ConditionFailed
 from shared.storage.dynamodb.scheduling import account_of, falls_due
 from shared.storage.dynamodb.schema import COLD, FLIGHTS, flight_key, session_in, session_key, shard_of
 from shared.storage.dynamodb.summaries import FLIGHT_KEPT_SECONDS, DynamoSummaries
-from shared.storage.types import DueSummary, Limits
+from shared.storage.jobs import DueSummary
+from shared.storage.limits import Limits
 
 # How far one look goes: one tenant's backlog hides nobody's, unless it is longer than that.
 PAGES: Final = 4

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from shared.clock import to_ms
+from shared.storage.jobs import KeptPart, RunningPart
 from shared.storage.keys import RUNNING, batch_key, batches_key
 from shared.storage.redis.client import Client
 from shared.storage.redis.places import changed
 from shared.storage.redis.turns import RedisScripts
-from shared.storage.types import KeptPart, RunningPart
 
 KEEP_MS: Final = 30 * 86_400_000
 SCANNED: Final = 1_000

@@ -15,7 +15,8 @@ from typing import Any
 from shared.models import Message
 from shared.storage import records
 from shared.storage.keys import encode
-from shared.storage.types import BURST_BYTES, BURST_MOST, BURST_WINDOWS, KeptSummary, Limits
+from shared.storage.limits import Limits
+from shared.storage.types import BURST_BYTES, BURST_MOST, BURST_WINDOWS, KeptSummary
 
 
 def flat(fields: Mapping[str, Any]) -> list[str]:

@@ -11,13 +11,14 @@ from shared.errors import CustomerMerged, StoreUnavailable
 from shared.ids import bucket_of
 from shared.models import MemoryEntry, Message, Scope, Session
 from shared.storage.keys import encode, index_key
+from shared.storage.memory import NO_FACTS, EntryFacts, IndexChanges
 from shared.storage.redis.indexes import RedisIndexes
 from shared.storage.redis.memories import RedisMemories
 from shared.storage.redis.merging import RedisMerging
 from shared.storage.redis.places import forget
 from shared.storage.redis.sessions import DELETED, RedisSessions
 from shared.storage.redis.summaries import RedisSummaries
-from shared.storage.types import NO_FACTS, EntryFacts, IndexChanges, IndexMark, KeptDigest, NewSession, Page
+from shared.storage.types import IndexMark, KeptDigest, NewSession, Page
 
 Told = TypeVar("Told")
 

@@ -12,10 +12,10 @@ from typing import Any, Final
 from shared.errors import CustomerMerged, StoreUnavailable
 from shared.ids import bucket_of
 from shared.storage.keys import wake_key
+from shared.storage.limits import Limits
 from shared.storage.redis import codec
 from shared.storage.redis.client import Client
 from shared.storage.redis.marks import BucketMarks
-from shared.storage.types import Limits
 
 # Answers by which a script says that what it was asked about is not there, or no longer.
 MISSES: Final = frozenset({"unknown", "gone", "stale", 0})

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from shared.ids import SessionRef, bucket_of
 from shared.models import Message
+from shared.storage.jobs import SummaryClaim
+from shared.storage.memory import IndexChanges, IndexPiece
 from shared.storage.redis import codec
 from shared.storage.redis.turns import RedisScripts
-from shared.storage.types import IndexChanges, IndexMark, IndexPiece, SummaryClaim
+from shared.storage.types import IndexMark
 
 MOST_PLACES = 200
 

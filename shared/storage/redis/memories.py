@@ -10,10 +10,12 @@ from shared.errors import BadCursor, CustomerErasing, MemoryFull, UnknownMemory
 from shared.ids import bucket_of
 from shared.models import AgentInstructions, MemoryEntry, Scope
 from shared.storage import records
+from shared.storage.jobs import SummaryClaim
 from shared.storage.keys import agent_key
+from shared.storage.memory import NO_FACTS, EntryFacts, Remembered
 from shared.storage.redis import codec
 from shared.storage.redis.turns import RedisScripts
-from shared.storage.types import NO_FACTS, EntryFacts, Page, Remembered, SummaryClaim
+from shared.storage.types import Page
 
 VERSIONS_KEPT = 20
 _INSTRUCTIONS = ("text", "version", "updated", "extraction", "handoff")

@@ -19,6 +19,7 @@ from shared.ids import bucket_of
 from shared.storage import records
 from shared.storage.access import KeyVault
 from shared.storage.keys import agent_key, encode, wake_key
+from shared.storage.limits import Limits
 from shared.storage.portable import (
     LOADING,
     Claimed,
@@ -50,7 +51,7 @@ from shared.storage.redis.client import Client
 from shared.storage.redis.following import MOST_HOPS
 from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.merging import RedisMerging, merge_in
-from shared.storage.types import KeptDigest, KeptSummary, Limits
+from shared.storage.types import KeptDigest, KeptSummary
 
 Answer = TypeVar("Answer")
 

@@ -21,6 +21,7 @@ from shared.storage import records
 from shared.storage.access import AccessKeys
 from shared.storage.deliveries import DeliveryRef
 from shared.storage.hooks import KeptHook
+from shared.storage.jobs import DueSummary, RunningPart
 from shared.storage.keys import (
     BUCKETS,
     CALIBRATION,
@@ -30,6 +31,7 @@ from shared.storage.keys import (
     merging_key,
     wake_key,
 )
+from shared.storage.limits import Limits
 from shared.storage.redis.access import RedisVault
 from shared.storage.redis.batches import RedisBatches, running
 from shared.storage.redis.client import Client, connect
@@ -44,7 +46,7 @@ from shared.storage.redis.tenant_index import RedisTenantIndex
 from shared.storage.redis.turns import RedisTurns
 from shared.storage.redis.workers import RedisDeployment
 from shared.storage.tenant_index import Heartbeat, SeenWorker, Waiting
-from shared.storage.types import Calibrated, DueSummary, Limits, OutboxRow, RunningPart
+from shared.storage.types import Calibrated, OutboxRow
 
 LONGEST_BACKOFF_MS = 300_000
 RESUBSCRIBE_SECONDS = 0.5

@@ -9,21 +9,13 @@ from typing import Any, cast
 from shared.clock import from_ms, to_ms
 from shared.ids import SessionRef, bucket_of
 from shared.storage import records
+from shared.storage.jobs import Cold, DueSummary, SummaryClaim, SummaryOutcome
 from shared.storage.keys import COLD, FLIGHTS, wake_key
+from shared.storage.limits import Limits
 from shared.storage.redis import codec
 from shared.storage.redis.client import Client
 from shared.storage.redis.turns import RedisScripts
-from shared.storage.types import (
-    Cold,
-    Committed,
-    DueSummary,
-    KeptDigest,
-    KeptSummary,
-    Limits,
-    SummaryClaim,
-    SummaryOutcome,
-    Token,
-)
+from shared.storage.types import Committed, KeptDigest, KeptSummary, Token
 
 LOOKED_AT = 2_000  # due sessions of a bucket
 SCANNED = 1_000

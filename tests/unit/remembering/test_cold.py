@@ -13,7 +13,7 @@ from shared.errors import ClaudeFailed, ClaudeLater
 from shared.ids import Ids
 from shared.models import MemoryEntry
 from shared.prompt import BatchRequest, BatchResult, Reply
-from shared.storage.types import RunningPart
+from shared.storage.jobs import RunningPart
 from shared.summarising.batch import BatchView, view_of
 from shared.summarising.batches import BatchParts, BatchRunner
 from shared.summarising.gather import Gatherer

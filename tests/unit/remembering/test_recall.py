@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from shared.recall.codec import unpack
 from shared.remembering.indexes import Indexes
-from shared.storage.types import IndexPiece
+from shared.storage.memory import IndexPiece
 from tests.contract.store import DAY, MINUTE, Desk
 from tests.unit.remembering.shop import Shop, open_shop
 

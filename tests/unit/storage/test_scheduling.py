@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.storage.dynamodb.scheduling import Account, falls_due, next_look
-from shared.storage.types import Limits
+from shared.storage.limits import Limits
 from tests.contract.store import HOUR, LIMITS, MINUTE
 
 NOW = 1_000 * HOUR

@@ -12,7 +12,8 @@ import pytest
 from shared.errors import UnknownSession
 from shared.ids import SessionRef
 from shared.storage.dynamodb.base import SUMMARY
-from shared.storage.types import Claim, SessionPatch, SummaryClaim, SummaryOutcome
+from shared.storage.jobs import SummaryClaim, SummaryOutcome
+from shared.storage.types import Claim, SessionPatch
 from tests.contract.dynamodb_desk import WRITES
 from tests.contract.store import DAY, HOUR, LIMITS, MINUTE, Desk
 from tests.contract.summaries import claimed, due, say, spoken, summary

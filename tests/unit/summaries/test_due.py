@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.ids import SessionRef
-from shared.storage.types import DueSummary
+from shared.storage.jobs import DueSummary
 from shared.summaries.due import choose
 
 from .talks import NOON

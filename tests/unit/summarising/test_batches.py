@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from shared.errors import ClaudeFailed, ClaudeLater
 from shared.ids import SessionRef
 from shared.prompt import BatchRequest, BatchResult
-from shared.storage.types import RunningPart, SummaryOutcome
+from shared.storage.jobs import RunningPart, SummaryOutcome
 from shared.summarising import batches as module
 from shared.summarising import part_desk
 from shared.summarising.batch import BatchHead, BatchItem, BatchPart, BatchSelection, BatchView, view_of

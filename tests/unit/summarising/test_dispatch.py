@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from shared.ids import SessionRef
-from shared.storage.types import RunningPart
+from shared.storage.jobs import RunningPart
 from shared.summarising.dispatch import Dispatcher
 from tests.contract.store import LIMITS, Desk
 from tests.unit.summarising.jobs import Bureau, open_bureau
