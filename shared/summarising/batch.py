@@ -29,10 +29,15 @@ UNUSED: Final = TokenUsage(input=0, output=0, total=0)
 
 
 class BatchSelection(Model):
-    """Which sessions a batch takes: these, those of a customer, or those idle since a moment. One of the three."""
+    """Which sessions a batch takes: these, those of a customer, or those idle since a moment. One of the three.
+
+    `customer`: the pseudonym of the customer it took, whose id is not kept once their sessions are known: a batch
+    outlives an erasure.
+    """
 
     session_ids: tuple[str, ...] = ()
     customer_id: str | None = None
+    customer: str | None = None
     idle_since: datetime | None = None
 
 

@@ -25,6 +25,7 @@ from shared.summarising.batch import (
     BatchItem,
     BatchKind,
     BatchPart,
+    BatchSelection,
     ItemState,
     PartState,
     head_of,
@@ -112,7 +113,7 @@ class BatchRunner:
                     number, held = number + 1, []
             if held:
                 await _keep(own, batch_id, number, held)
-        done = head.model_copy(update={"collected": True})
+        done = head.model_copy(update={"collected": True, "selection": await _nameless(own, head.selection)})
         if not await own.put_part(batch_id, 0, done.model_dump_json(), kept[0].version, running=False):
             return "overtaken"  # it was canceled meanwhile: another round sees to it
         return "collected"
@@ -250,6 +251,13 @@ class BatchRunner:
             now, purpose = self._parts.single.clock(), DIRECTLY[head.kind]
             noter.job(tenant, f"{name}.batch", ("batch", head.model), done.batched, now)
             noter.job(tenant, f"{name}.direct", (purpose, head.model), done.direct, now)
+
+
+async def _nameless(own: TenantStore, asked: BatchSelection) -> BatchSelection:
+    """Return what was asked for without the customer's id: erasing them does not look into batches."""
+    if asked.customer_id is None:
+        return asked
+    return asked.model_copy(update={"customer_id": None, "customer": await own.pseudonym(asked.customer_id)})
 
 
 async def _keep(own: TenantStore, batch_id: str, number: int, session_ids: Sequence[str]) -> None:

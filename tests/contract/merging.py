@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -30,6 +31,7 @@ from tests.contract.recall_index import memory_claim
 from tests.contract.store import HOUR, MEMORY_LIMITS, MINUTE, Cut, Desk
 
 ANON, MARIA, OTHER = "anon-4711", "maria", "cust-other"
+RETENTION_MS = MEMORY_LIMITS.memory_retention_ms + 2 * 24 * HOUR
 
 
 def beside(desk: Desk, customer: str) -> str:
@@ -510,6 +512,108 @@ class MergingContract:
             left = [word for word in (ANON, MARIA, "A-1234") if word in contents]
             assert left == [], f"cut off after {after} commands"
             assert (await desk.own.request(waiting.request_id)).status == "failed", after
+            after += self.cut_every
+
+    @pytest.mark.timeout(600)
+    async def test_a_session_that_is_deleted_on_its_way_leaves_nothing(self, desk: Desk) -> None:
+        cut, after = True, 0
+        while cut:
+            asked = await visited(desk)
+            await desk.turn("Hello", customer=MARIA)
+            cut = await self._cut(desk, ANON, after)
+            await desk.own.delete_session(str(asked.session_id))
+            again = await desk.accept("Is anybody there?", MARIA, conversation_id="chat-1")
+            assert again.session_id != asked.session_id, f"cut off after {after} commands"
+            with suppress(UnknownCustomer):  # it had not begun
+                await merge(desk)
+            assert "A-1234" not in await desk.inside.contents(), f"cut off after {after} commands"
+            with pytest.raises(UnknownSession):
+                await desk.own.session(str(asked.session_id))
+            await erase(desk, MARIA)
+            assert MARIA not in await desk.inside.contents(), f"cut off after {after} commands"
+            after += self.cut_every
+
+    async def test_what_comes_back_to_where_it_began_leads_nowhere_else(self, desk: Desk) -> None:
+        asked = await visited(desk)
+        await desk.turn("Hello", customer=MARIA)
+        back = beside(desk, ANON)
+        await desk.turn("Hello", customer=back)
+        await merge(desk)
+        await merge(desk, MARIA, back)
+        assert (await desk.own.session(str(asked.session_id))).customer_id == back
+        await desk.own.delete_session(str(asked.session_id))
+        with pytest.raises(UnknownSession):
+            await desk.own.session(str(asked.session_id))
+        with pytest.raises(UnknownRequest):
+            await desk.own.request(asked.request_id)
+
+    async def test_an_id_that_leads_nowhere_any_more_is_merged_again(self, desk: Desk) -> None:
+        again = await self._named_again_after_long(desk)
+        await merge(desk)
+        assert (await desk.own.session(str(again.session_id))).customer_id == MARIA
+        assert again.session_id in await ids(desk)
+
+    async def test_an_id_that_is_somebody_elses_by_now_is_not_erased_along(self, desk: Desk) -> None:
+        again = await self._named_again_after_long(desk)
+        owner = (await desk.own.session(str(again.session_id))).customer_id
+        await erase(desk, MARIA)
+        assert await ids(desk, ANON) == ([again.session_id] if owner == ANON else [])
+
+    async def test_an_erased_customer_of_whom_only_entries_were_written_since_is_led_to_by_nobody(
+        self, desk: Desk
+    ) -> None:
+        await visited(desk)
+        await desk.turn("Hello", customer=MARIA)
+        await merge(desk)
+        for _ in range(3):
+            await desk.inside.age(RETENTION_MS // 2)
+            await desk.own.put_memory(ANON, "city", "Rome", "note")
+        await erase(desk, MARIA)
+        assert MARIA not in await desk.inside.contents()
+
+    async def _named_again_after_long(self, desk: Desk) -> NewRequest:
+        """Merge; and name the old id again when only the other was heard of for longer than all is kept."""
+        await visited(desk)
+        await desk.turn("Hello", customer=MARIA)
+        await merge(desk)
+        for _ in range(3):
+            await desk.inside.age(RETENTION_MS // 2)
+            await desk.turn("Hello again", customer=MARIA)
+        return await desk.turn("Hello", customer=ANON)
+
+    @pytest.mark.timeout(600)
+    async def test_a_merge_that_never_began_is_forgotten(self, desk: Desk) -> None:
+        unbegun = 0
+        for after in range(0, 8, self.cut_every):
+            asked = await visited(desk)
+            await desk.turn("Hello", customer=MARIA)
+            await self._cut(desk, ANON, after)
+            desk.clock.pass_(3 * HOUR)
+            for customer in (ANON, MARIA):
+                for _ in range(20):
+                    await desk.store.sweep(bucket_of(desk.tenant, customer), 100)
+            begun = (await desk.own.session(str(asked.session_id))).customer_id == MARIA
+            unbegun += not begun
+            await desk.turn("Hello", customer=OTHER)
+            await merge(desk, MARIA, OTHER)
+            await erase(desk, OTHER)
+            assert await ids(desk, ANON) == ([] if begun else [asked.session_id]), f"cut off after {after} commands"
+            if not begun:
+                await erase(desk, ANON)
+        assert unbegun > 0
+
+    @pytest.mark.timeout(600)
+    async def test_a_conversation_is_found_wherever_its_session_is(self, desk: Desk) -> None:
+        cut, after = True, 0
+        while cut:
+            asked = await visited(desk)
+            await desk.turn("Hello", customer=MARIA)
+            cut = await self._cut(desk, ANON, after)
+            bound = await desk.own.bound_session(ANON, "chat-1")
+            assert bound is not None, f"cut off after {after} commands"
+            assert bound.id == asked.session_id
+            await merge(desk)
+            await erase(desk, MARIA)
             after += self.cut_every
 
     async def _cut(self, desk: Desk, source: str, after: int) -> bool:

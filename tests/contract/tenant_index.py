@@ -11,6 +11,7 @@ from shared.clock import from_ms
 from shared.errors import BadCursor, UnknownCustomer, UnknownMemory
 from shared.ids import bucket_of
 from shared.models import Provenance, RequestStatus, TokenUsage
+from shared.storage.cursors import place_cursor
 from shared.storage.memory import EntryFacts
 from shared.storage.tenant_index import (
     Action,
@@ -23,7 +24,7 @@ from shared.storage.tenant_index import (
     Waiting,
     pseudonym_of,
 )
-from shared.storage.types import NewRequest
+from shared.storage.types import NewRequest, Page
 from tests.contract.store import DAY, HOUR, MINUTE, SECOND, Desk
 
 MODEL = "claude-sonnet-4-6"
@@ -296,6 +297,8 @@ class TenantIndexContract:
         assert (await desk.own.actions(3, page.cursor)).items == (acts[1], acts[0])
         assert (await desk.own.actions(5, None)).cursor is None
         assert (await desk.of("other").own.actions(5, None)).items == ()
+        # A page that was left open for longer than actions are kept.
+        assert await desk.own.actions(5, place_cursor(0, "act-0")) == Page((), None)
 
     async def test_a_pseudonym_is_the_tenants_own_and_stays(self, desk: Desk) -> None:
         name = await desk.own.pseudonym("anna")

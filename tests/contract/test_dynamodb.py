@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import pytest
 
+from shared.storage.dynamodb.merging import DynamoMerging
 from tests.contract.batches import BatchContract
 from tests.contract.bursts import BurstContract
 from tests.contract.cold import ColdContract
@@ -14,11 +16,11 @@ from tests.contract.deliveries import DeliveryContract
 from tests.contract.dynamodb_desk import make_desk
 from tests.contract.entries import EntryContract
 from tests.contract.entry_races import EntryRaceContract
-from tests.contract.erasure import ErasureContract
+from tests.contract.erasure import ErasureContract, erase
 from tests.contract.handling import HandlingContract
 from tests.contract.hooks import HookContract
 from tests.contract.lost import LostAnswerContract
-from tests.contract.merging import MergingContract
+from tests.contract.merging import ANON, MARIA, MergingContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
 from tests.contract.redaction import RedactionContract
@@ -117,3 +119,26 @@ class TestTenantIndex(TenantIndexContract):
 
 class TestHooks(HookContract):
     """Hooks."""
+
+
+async def test_what_was_deleted_does_not_follow_to_one_who_is_erased_meanwhile(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.turn("Hello", customer=ANON)
+    await desk.turn("Hello", customer=MARIA)
+    await desk.own.put_memory(ANON, "city", "Rome", "note")
+    await desk.own.delete_memory(ANON, "city")
+    own = cast("DynamoMerging", desk.own)
+    await own._begin_merge(ANON, MARIA)
+    read, begun = own._client.all, False
+
+    async def erased_then(asked: Any) -> Any:
+        nonlocal begun
+        found, first, begun = await read(asked), not begun, True
+        if first:
+            await erase(desk, MARIA)
+        return found
+
+    monkeypatch.setattr(own._client, "all", erased_then)
+    await own._move_deleted(ANON, MARIA)
+    assert MARIA not in await desk.inside.contents()

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import fakeredis
 import pytest
 
+from shared.ids import bucket_of
+from shared.storage.deliveries import DeliveryFacts
+from shared.storage.keys import BUCKETS
+from shared.storage.redis.store import RedisStore
+from shared.storage.types import OF_TENANT
 from tests.contract.batches import BatchContract
 from tests.contract.bursts import BurstContract
 from tests.contract.cold import ColdContract
@@ -18,7 +25,7 @@ from tests.contract.erasure import ErasureContract
 from tests.contract.handling import HandlingContract
 from tests.contract.hooks import HookContract
 from tests.contract.lost import LostAnswerContract
-from tests.contract.merging import MergingContract
+from tests.contract.merging import ANON, MARIA, MergingContract, merge
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
 from tests.contract.redaction import RedactionContract
@@ -116,3 +123,16 @@ class TestTenantIndex(TenantIndexContract):
 
 class TestHooks(HookContract):
     """Hooks."""
+
+
+async def test_the_sweep_is_told_where_a_callback_waits_whose_request_has_moved(desk: Desk) -> None:
+    asked = await desk.turn("Call me", customer=ANON, callback=OF_TENANT)
+    await desk.turn("Hello", customer=MARIA)
+    await merge(desk)
+    store = cast("RedisStore", desk.store)
+    await store._client.redis.delete(BUCKETS)  # forgotten, since all was still for long
+    store._marks._marked.clear()
+    now = datetime.fromtimestamp(desk.clock.ms / 1000, UTC)
+    facts = DeliveryFacts(status="pending", created_at=now, due_at=now + timedelta(seconds=1))
+    assert await desk.own.put_delivery(asked.request_id, "{}", 0, facts)
+    assert bucket_of(desk.tenant, MARIA) in await store.active_buckets()

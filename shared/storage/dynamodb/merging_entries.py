@@ -108,6 +108,14 @@ class DynamoMovingEntries(DynamoMovingSessions, DynamoMemories):
         """Take over what is remembered of deleted entries: the later time holds."""
         pk = customer_key(self.tenant, source, "")["pk"]
         for item in await self._client.all(query(None, "#pk = :pk AND begins_with(#sk, :gone)", pk=pk, gone="gone/")):
-            with suppress(ConditionFailed):
-                moved = {**item, **customer_key(self.tenant, into, item["sk"])}
-                await self._client.write(put(moved, f"{ABSENT} OR #at < :at", at=item["at"]))
+            moved = {**item, **customer_key(self.tenant, into, item["sk"])}
+            try:
+                await self._client.transact(
+                    [
+                        put(moved, f"{ABSENT} OR #at < :at", at=item["at"]),
+                        check(self._mark_key(source), "#into = :into AND #state = :moving", into=into, moving=MOVING),
+                        self._not_erasing(into),
+                    ]
+                )
+            except ConditionFailed as failed:
+                self._refuse_ended(failed)

@@ -174,16 +174,18 @@ class DynamoTenantIndex(DynamoErasure):
 
     async def actions(self, limit: int, cursor: str | None) -> Page[Action]:
         """See `TenantIndex.actions`."""
-        since = await self._client.now() - ACTIONS_KEPT_MS
+        since, before = f"{await self._client.now() - ACTIONS_KEPT_MS:013d}", _before(cursor)
+        if before < since:  # all behind the cursor is kept no more
+            return Page((), None)
         asked = query(
             None,
             "#pk = :pk AND #sk BETWEEN :since AND :before",
             pk=tenant_key(self.tenant, "actions", "")["pk"],
-            since=f"{since:013d}",
-            before=_before(cursor),
+            since=since,
+            before=before,
         )
         read = await self._client.first(asked, limit + 2, forward=False)
-        items = [item for item in read if item["sk"] != _before(cursor)]
+        items = [item for item in read if item["sk"] != before]
         found = []
         for item in items[:limit]:
             at, _, identifier = item["sk"].partition("/")

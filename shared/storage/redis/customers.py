@@ -38,6 +38,11 @@ class RedisCustomers(RedisMerging):
         """Go on where an erasure was cut off; return whether anything is left."""
         return await self._erase(unquote(customer_key), begin=False)
 
+    async def forget_unbegun(self, source: str, into: str) -> None:
+        """Forget a merge that was announced, and whose caller died before it began."""
+        if (await self._merges(source)).into != into:
+            await self._at(into, "end_merge", **{"from": source, "from_key": encode(source)}, undone=True)
+
     async def _erase(self, customer_id: str, *, begin: bool) -> bool:
         answer = await self._erased(customer_id, begin=begin or None)
         if answer[0] == "merged":
@@ -49,10 +54,12 @@ class RedisCustomers(RedisMerging):
         return bool(answer[0] == "more")
 
     async def _erase_alias(self, alias: str, customer_id: str) -> None:
-        """Erase one who was merged into a customer, or was about to be."""
-        for other in (await self._merges(alias)).merged:
+        """Erase one who was merged into a customer, or was about to be; but not who has only got the same id since."""
+        of = await self._merges(alias)
+        stale = of.into != customer_id and f"done/{alias}" in (await self._merges(customer_id)).coming
+        for other in () if stale else of.merged:
             await self._erase_alias(other, alias)
-        while (await self._erased(alias, begin=True, alias=True))[0] == "more":
+        while not stale and (await self._erased(alias, begin=True, alias=True))[0] == "more":
             pass
         await self._at(customer_id, "forget_alias", **{"from": alias, "from_key": encode(alias)})
 

@@ -42,7 +42,7 @@ class RedisDeliveries(RedisScripts):
         if facts.due_at is not None:
             await self._marks.mark(bucket)
         await self._list(request_id, facts)
-        _, answer = await self._run_where(
+        where, answer = await self._run_where(
             "put_delivery",
             request_id,
             bucket,
@@ -53,6 +53,8 @@ class RedisDeliveries(RedisScripts):
             due=to_ms(facts.due_at) if facts.due_at else None,
             delivery_retention=self._limits.delivery_retention_ms,
         )
+        if facts.due_at is not None and where != bucket:  # it has moved since
+            await self._marks.mark(where)
         if answer[0] == "kept":
             await self._unlist(request_id, *(status for status in STATUSES if status != facts.status))
         return bool(answer[0] == "kept")

@@ -135,6 +135,8 @@ class RedisMerging(RedisScripts):
     async def _begin(self, source: str, into: str) -> None:
         of = {"from": source, "from_key": encode(source)}
         expected = await self._at(into, "expect_merge", **of)
+        if expected[0] == "done" and not (await self._merges(source)).into:
+            expected = await self._at(into, "expect_merge", **of, anew=True)
         if expected[0] == "erasing":
             raise CustomerErasing
         if expected[0] == "merged":
@@ -183,6 +185,8 @@ class RedisMerging(RedisScripts):
                 await self._lead(here, there, (session_id, *requests))
             if look[0] == "left":
                 await self._refuse_erasing(await self._run("arrive", there, session=session_id))
+            else:  # it was deleted, or has expired
+                await self._run("unstage", there, session=session_id)
             return
         raise StoreUnavailable("the session changed each time it was looked at")
 

@@ -54,9 +54,9 @@ class RedisSessions(RedisScripts):
         """See `Sessions.bound_session`."""
         answer = await self._at(customer_id, "bound_session", conversation=conversation_id)
         if answer[0] == "merged":
-            raise CustomerMerged(str(answer[1]))
+            raise CustomerMerged(answer[1])
         if answer[0] == "coming":
-            with suppress(UnknownSession):
+            with suppress(UnknownSession):  # it was deleted on its way
                 return await self.session(str(answer[1]))
         if answer[0] != "session":
             return None

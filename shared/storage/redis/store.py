@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import structlog
 from redis.asyncio.client import PubSub
@@ -52,6 +52,7 @@ LONGEST_BACKOFF_MS = 300_000
 RESUBSCRIBE_SECONDS = 0.5
 QUIET_SECONDS = 15.0
 ANSWER_SECONDS = 5.0
+UNBEGUN_MS = 3_600_000  # a merge that was announced so long ago has begun, or its caller has died
 
 log = structlog.get_logger()
 
@@ -213,14 +214,16 @@ class RedisStore:
         return len(marked) + await self._go_on_merging(bucket, limit)
 
     async def _go_on_merging(self, bucket: str, limit: int) -> int:
-        begun = await self._client.call(
-            lambda: cast("Awaitable[list[str]]", self._client.redis.zrange(merging_key(bucket), 0, limit - 1))
+        expected: Any = await self._client.call(
+            lambda: self._client.redis.zrange(merging_key(bucket), 0, limit - 1, withscores=True)
         )
-        swept = 0
-        for member in begun:
+        long_ago, swept = await self._client.now() - UNBEGUN_MS if expected else 0, 0
+        for member, at in expected:
             tenant, source, into = merge_in(member)
             with suppress(CustomerErasing):
                 swept += bool(await self.tenant(tenant).go_on_merging(source, into))
+            if int(at) < long_ago:
+                await self.tenant(tenant).forget_unbegun(source, into)
         return swept
 
     def finished(self) -> AsyncIterator[str]:

@@ -85,7 +85,11 @@ class RedisTurns(RedisScripts):
             return await self._accept_elsewhere(request, request.session_id)
         answer = await self._accept_at(bucket, request, new_session_id)
         if answer[0] == "coming":
-            return await self._accept_elsewhere(request, str(answer[1]))
+            try:
+                return await self._accept_elsewhere(request, str(answer[1]))
+            except UnknownSession:  # it was deleted on its way, and its conversation begins anew
+                await self._run("unstage", bucket, session=answer[1])
+                return await self.accept(request, new_session_id)
         if answer[0] in {"merged", "unknown"} and len(answer) > 1:
             # Its customer was merged into another, and so was the session, if one was named.
             return await self.accept(replace(request, customer_id=str(answer[1])), new_session_id)

@@ -89,6 +89,19 @@ async def test_each_session_is_summarised_once(night: Night) -> None:
     assert [event["type"] for _, event in night.bureau.publisher.events] == ["session.summarized"] * 7
 
 
+async def test_a_batch_does_not_keep_whose_sessions_it_took(night: Night) -> None:
+    await night.submit(1)
+    now = datetime.fromtimestamp(night.desk.clock() / 1000, UTC)
+    head = BatchHead(created_at=now, selection=BatchSelection(customer_id="c0"), model="m")
+    await night.desk.own.put_part("bat_customers", 0, head.model_dump_json(), 0, running=True)
+    await night.rounds(2)
+    kept = await night.desk.own.batch("bat_customers")
+    view = view_of("bat_customers", kept)
+    assert (view.status, view.total) == ("ended", 1)
+    assert view.selection.customer == await night.desk.own.pseudonym("c0")
+    assert not any('"c0"' in part.value for part in kept)
+
+
 async def test_while_claude_is_at_it_everybody_waits(night: Night) -> None:
     night.claude.ended = False
     await night.submit(2)

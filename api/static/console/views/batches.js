@@ -19,7 +19,8 @@ export const batches = {
   },
 };
 
-export const selection = ({ customerId, idleSince, sessionIds }) => (customerId ? customerLink(customerId)
+export const selection = ({ customerId, customer, idleSince, sessionIds }) => (customerId ? customerLink(customerId)
+  : customer ? `customer #${customer}`
   : idleSince ? make("span", {}, "silent since ", moment(idleSince)) : count(sessionIds?.length ?? 0, "conversation"));
 
 // How many are through, as a bar with words.

@@ -9,6 +9,10 @@ local fresh = {}
 for _, part in ipairs(CUSTOMER_PARTS) do fresh[part] = redis.call('EXISTS', customer_key(ck, part)) == 0 end
 
 redis.call('UNLINK', session_key(id, 'coming'))
+-- It may have been here before: what is here leads nowhere else.
+redis.call('UNLINK', at_key(id))
+for index = 1, #rest.requests, 2 do redis.call('UNLINK', at_key(rest.requests[index])) end
+for _, ticket in ipairs(rest.tickets) do redis.call('UNLINK', at_key(ticket)) end
 redis.call('HSET', session_key(id), unpack(rest.head))
 redis.call('HSET', session_key(id), 'customer', rest.customer, 'customer_key', ck)
 redis.call('HDEL', session_key(id), 'copied')

@@ -3,6 +3,8 @@
 if is_erasing(P.customer_key) then return { 'erasing' } end
 if redis.call('HGET', customer_key(P.customer_key, 'coming'), 'mover/' .. P.from) ~= P.token then return { 'late' } end
 if redis.call('EXISTS', session_key(P.session)) == 1 then return { 'there' } end
+-- What was staged before was dropped since: it begins anew.
+if not P.rest and redis.call('EXISTS', session_key(P.session, 'coming')) == 0 then return { 'late' } end
 redis.call('HSET', customer_key(P.customer_key, 'coming'), 's/' .. P.session, P.from)
 if P.anew then redis.call('UNLINK', session_key(P.session, 'msg'), session_key(P.session, 'coming')) end
 for _, message in ipairs(P.messages) do redis.call('HSET', session_key(P.session, 'msg'), message[1], message[2]) end
