@@ -7,38 +7,21 @@ one that says so in its field `copied`; parts that are never gone on with end by
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeVar, cast
-from urllib.parse import unquote
+from typing import Any, Final, cast
 
 from redis.asyncio import Redis
 
-from shared.clock import to_ms
 from shared.ids import bucket_of
 from shared.storage import records
 from shared.storage.access import KeyVault
-from shared.storage.keys import agent_key, encode, wake_key
-from shared.storage.limits import Limits
-from shared.storage.portable import (
-    LOADING,
-    Claimed,
-    Dump,
-    Inbox,
-    Kept,
-    Kind,
-    Line,
-    MovedOn,
-    Part,
-    Row,
-    Unit,
-    Vanished,
-)
+from shared.storage.keys import encode, wake_key
+from shared.storage.portable import LOADING, Dump, Inbox, Kept, MovedOn, Part, Row, Unit, Vanished
 from shared.storage.portable_fields import (
     Fields,
     digests_in,
     entries_in,
-    is_left_over,
     plain,
     plain_digest,
     plain_entry,
@@ -47,68 +30,33 @@ from shared.storage.portable_fields import (
 )
 from shared.storage.redis import codec
 from shared.storage.redis.access import RedisVault
-from shared.storage.redis.client import Client
-from shared.storage.redis.following import MOST_HOPS
-from shared.storage.redis.marks import BucketMarks
-from shared.storage.redis.merging import RedisMerging, merge_in
-from shared.storage.types import KeptDigest, KeptSummary
-
-Answer = TypeVar("Answer")
+from shared.storage.redis.portable_units import RedisUnits
+from shared.storage.redis.portable_values import (
+    claimed_of,
+    digest_of,
+    key_of,
+    line_of,
+    moment,
+    raw_of,
+    seen,
+    write_instead,
+)
+from shared.storage.types import KeptSummary
 
 PAGE: Final = 50
-SCANNED: Final = 1000
 
 # Fields of a session's head that another store keeps apart, or makes itself.
 _OWN: Final = ("customer_key", "token", "nonce", "lease", "copied")
-_NAME: Final = re.compile(r"cm:(?:\{..\}:)?t:([^:]+):(ses|req|cus|idem|agent)(?::([^:]+))?(?::([^:]+))?")
 _OUTBOX: Final = re.compile(r"cm:\{(..)\}:outbox")
-# Which keys stand for a unit, by kind and part.
-_UNITS: Final[Mapping[tuple[str, str | None], Kind]] = {
-    ("ses", None): "session",
-    ("cus", "mem"): "memory",
-    ("cus", "dig"): "memory",
-    ("cus", "into"): "merge",
-    ("idem", None): "reservation",
-    ("agent", None): "instructions",
-}
 
 
-class RedisPortable:
+class RedisPortable(RedisUnits):
     """Implements `shared.storage.portable.Portable`."""
-
-    def __init__(self, client: Client, limits: Limits) -> None:
-        self._client = client
-        self._limits = limits
-        self._marks = BucketMarks(client)
 
     @property
     def vault(self) -> KeyVault:
         """See `Portable.vault`."""
         return RedisVault(self._client)
-
-    async def now(self) -> int:
-        """See `Portable.now`."""
-        seconds, microseconds = await self._ask(lambda redis: redis.time())
-        return int(seconds) * 1000 + int(microseconds) // 1000
-
-    async def size(self, tenants: Collection[str]) -> int:
-        """See `Portable.size`."""
-        return sum([unit.kind == "session" async for unit in self.units(tenants, exact=False)])
-
-    async def units(self, tenants: Collection[str], *, exact: bool) -> AsyncGenerator[Unit, None]:
-        """See `Portable.units`. SCAN misses nothing that stood before it began."""
-        del exact
-        await self._end_merges(tenants)
-        async for names in self._scan("cm:*t:*"):
-            found = [match for match in map(_NAME.fullmatch, names) if match and (not tenants or match[1] in tenants)]
-            for match in found:
-                kind = _UNITS.get((match[2], match[4]))
-                if kind is not None:
-                    yield Unit(kind, match[1], unquote(match[3] or ""), _found_in(match[0]))
-            async for unit in self._half_sessions(found):
-                yield unit
-            async for unit in self._left_over([match for match in found if match[2] == "req" and not match[4]]):
-                yield unit
 
     async def look(self, unit: Unit, *, steady: bool) -> Kept | None:
         """See `Portable.look`. A script, or a single command, reads at one moment."""
@@ -116,11 +64,11 @@ class RedisPortable:
         if unit.kind == "session":
             return await self._look_at_session(unit) or await self._look_elsewhere(unit)
         if unit.kind == "merge":
-            into = await self._ask(lambda redis: redis.get(_key(unit)))
+            into = await self._ask(lambda redis: redis.get(key_of(unit)))
             return Kept(Dump(unit, {"into": str(into)})) if into else None
         if unit.kind == "memory":
             return await self._look_at_memory(unit)
-        name = _key(unit)
+        name = key_of(unit)
         if unit.kind == "reservation":
             kept = await self._ask(lambda redis: redis.get(name))
             request, _, fingerprint = str(kept or "").partition(" ")
@@ -132,16 +80,16 @@ class RedisPortable:
         if unit.kind == "instructions":
             return Kept(Dump(unit, plain(fields, "copied")), fields.get("copied"))
         ends = await self._ask(lambda redis: redis.pexpiretime(name))
-        return Kept(Dump(unit, plain_request(fields) if unit.kind == "request" else fields, ends=_moment(ends)))
+        return Kept(Dump(unit, plain_request(fields) if unit.kind == "request" else fields, ends=moment(ends)))
 
     async def parts(self, dump: Dump, after: int) -> AsyncGenerator[Part, None]:
         """See `Portable.parts`."""
         unit = dump.unit
         for first in range(after + 1, dump.messages + 1, PAGE):
             seqs = [str(seq) for seq in range(first, min(first + PAGE, dump.messages + 1))]
-            name = _key(unit, "msg")
+            name = key_of(unit, "msg")
             kept = await self._ask(lambda redis: cast("Awaitable[list[str | None]]", redis.hmget(name, seqs)))  # noqa: B023 - awaited here
-            lines = tuple(_line(int(seq), raw) for seq, raw in zip(seqs, kept, strict=True) if raw is not None)
+            lines = tuple(line_of(int(seq), raw) for seq, raw in zip(seqs, kept, strict=True) if raw is not None)
             if len(lines) < len(seqs) and await self.look(unit, steady=False) is None:
                 raise Vanished
             yield Part(lines, await self._finished(unit, [line.request for line in lines]))
@@ -162,20 +110,20 @@ class RedisPortable:
             await self._run("load_part", unit, messages=[], requests=[request])
         elif unit.kind == "reservation":
             kept = f"{dump.fields['request']} {dump.fields['fingerprint']}"
-            await self._ask(lambda redis: redis.set(_key(unit), kept, pxat=dump.ends))
+            await self._ask(lambda redis: redis.set(key_of(unit), kept, pxat=dump.ends))
         else:
-            await self._ask(lambda redis: _replace(redis, _key(unit), dump.fields | {"copied": dump.stamp}))
+            await self._ask(lambda redis: write_instead(redis, key_of(unit), dump.fields | {"copied": dump.stamp}))
 
     async def remove(self, unit: Unit) -> None:
         """See `Portable.remove`."""
         if unit.kind == "session":
             await self._run("remove_copy", await self._located(unit), session=unit.name)
         elif unit.kind == "merge":
-            await self._ask(lambda redis: redis.unlink(_key(unit)))
+            await self._ask(lambda redis: redis.unlink(key_of(unit)))
         elif unit.kind == "memory":
             await self._run("load_memory", unit, customer_key=encode(unit.name), entries=[], kept_digests=[])
         else:
-            await self._ask(lambda redis: redis.unlink(_key(unit)))
+            await self._ask(lambda redis: redis.unlink(key_of(unit)))
 
     async def mark(self, unit: Unit, stamp: str) -> None:
         """See `Portable.mark`."""
@@ -184,7 +132,7 @@ class RedisPortable:
         elif unit.kind == "memory":
             await self._run("mark_copy", unit, customer_key=encode(unit.name), stamp=stamp)
         elif unit.kind == "instructions":
-            await self._ask(lambda redis: redis.hset(_key(unit), "copied", stamp))
+            await self._ask(lambda redis: redis.hset(key_of(unit), "copied", stamp))
 
     async def rows(self) -> AsyncGenerator[Row, None]:
         """See `Portable.rows`."""
@@ -220,9 +168,9 @@ class RedisPortable:
         open_requests = {name: codec.pairs(record) for name, record in requests}
         inbox = Inbox(
             tickets=tuple(tickets),
-            pending={name: _line(0, raw) for name, raw in codec.pairs(pending).items()},
+            pending={name: line_of(0, raw) for name, raw in codec.pairs(pending).items()},
             requests={name: plain_request(record) for name, record in open_requests.items()},
-            claimed=_claimed(open_requests.get(tickets[0], {}) if tickets else {}),
+            claimed=claimed_of(open_requests.get(tickets[0], {}) if tickets else {}),
             token=int(head["token"]),
             nonce=head.get("nonce", ""),
             bound=bool(bound),
@@ -258,7 +206,7 @@ class RedisPortable:
                 "load_part",
                 unit,
                 session=unit.name,
-                messages=[[line.seq, _raw(line)] for line in part.lines],
+                messages=[[line.seq, raw_of(line)] for line in part.lines],
                 requests=[self._request(name, fields) for name, fields in finished],
             )
         if inbox.tickets:
@@ -269,12 +217,12 @@ class RedisPortable:
             "load_session",
             unit,
             session=unit.name,
-            seen=_seen(there) if there is not None else None,
+            seen=seen(there) if there is not None else None,
             head=codec.flat({**head, **own, "nonce": inbox.nonce or None}),
             customer_key=own["customer_key"],
             created=int(head["created"]),
             tickets=list(inbox.tickets),
-            pending=[[name, _raw(line)] for name, line in inbox.pending.items()],
+            pending=[[name, raw_of(line)] for name, line in inbox.pending.items()],
             earlier=[records.dump([kept.value, kept.through, kept.version]) for kept in dump.earlier],
             requests=[self._open_request(name, dump) for name in inbox.requests],
             conversation=head.get("conversation"),
@@ -294,7 +242,7 @@ class RedisPortable:
             dump.unit,
             customer_key=encode(dump.unit.name),
             entries=entries,
-            kept_digests=[_digest(digest) for digest in digests_in(dump.fields)],
+            kept_digests=[digest_of(digest) for digest in digests_in(dump.fields)],
             ends=dump.ends,
             stamp=dump.stamp,
         )
@@ -323,43 +271,11 @@ class RedisPortable:
         async def ask(redis: Redis) -> list[Fields]:
             async with redis.pipeline(transaction=False) as pipe:
                 for name in wanted:
-                    pipe.hgetall(_key(Unit("request", unit.tenant, name, unit.bucket)))
+                    pipe.hgetall(key_of(Unit("request", unit.tenant, name, unit.bucket)))
                 return cast("list[Fields]", await pipe.execute())
 
         found = zip(wanted, await self._ask(ask), strict=True)
         return {name: plain_request(record) for name, record in found if "finished" in record}
-
-    async def _half_sessions(self, found: Sequence[re.Match[str]]) -> AsyncGenerator[Unit, None]:
-        """Yield sessions of which only parts have come."""
-        for match in found:
-            if match[2] == "ses" and match[4] in {"msg", "req"}:
-                head = match[0].rpartition(":")[0]
-                if not await self._ask(lambda redis, head=head: redis.exists(head)):  # type: ignore[misc]  # a bound default
-                    yield Unit("session", match[1], match[3], _found_in(match[0]))
-
-    async def _left_over(self, found: Sequence[re.Match[str]]) -> AsyncGenerator[Unit, None]:
-        """Yield requests that outlived their session."""
-
-        async def ask(redis: Redis) -> list[list[str | None]]:
-            async with redis.pipeline(transaction=False) as pipe:
-                for match in found:
-                    pipe.hmget(match[0], ["deleted", "failure"])
-                return cast("list[list[str | None]]", await pipe.execute())
-
-        if found:
-            for match, (deleted, failure) in zip(found, await self._ask(ask), strict=True):
-                if is_left_over({"deleted": deleted, "failure": failure}):
-                    yield Unit("request", match[1], match[3], _found_in(match[0]))
-
-    async def _end_merges(self, tenants: Collection[str]) -> None:
-        """End the merges that are under way: half of one cannot be moved."""
-        async for names in self._scan("cm:{*}:merging"):
-            for name in names:
-                for member in await self._ask(lambda redis, name=name: redis.zrange(name, 0, -1)):  # type: ignore[misc]  # a bound default
-                    tenant, source, into = merge_in(str(member))
-                    own = RedisMerging(self._client, self._marks, tenant, self._limits)
-                    while (not tenants or tenant in tenants) and await own.go_on_merging(source, into):
-                        pass
 
     async def _look_elsewhere(self, unit: Unit) -> Kept | None:
         """Return what is held of a unit that is not where it was looked for, and moved with its customer."""
@@ -368,103 +284,8 @@ class RedisPortable:
             return None
         return await self.look(there, steady=False)
 
-    async def _located(self, unit: Unit) -> Unit:
-        """Return a unit with the bucket its id leads to, where it is not in its own."""
-        if unit.at:
-            return unit
-        for _ in range(MOST_HOPS):
-            name = f"cm:{{{unit.bucket}}}:t:{unit.tenant}:at:{unit.name}"
-            at = await self._ask(lambda redis, name=name: redis.get(name))  # type: ignore[misc]  # a bound default
-            if not at:
-                break
-            unit = replace(unit, at=str(at))
-        return unit
-
-    async def _lead(self, tenant: str, identifiers: Iterable[str], bucket: str) -> None:
-        """Let ids of another bucket lead to this one."""
-        for identifier in identifiers:
-            home = Unit("session", tenant, identifier)
-            if home.bucket != bucket:
-                await self._run("point", home, id=identifier, bucket=bucket)
-
     async def _load_merge(self, unit: Unit, into: str) -> None:
         await self._run("load_merge", unit, customer_key=encode(unit.name), into=into)
         other = Unit("merge", unit.tenant, into)
         source = {"from": unit.name, "from_key": encode(unit.name)}
         await self._run("end_merge", other, customer_key=encode(into), **source)
-
-    async def _scan(self, pattern: str) -> AsyncGenerator[list[str], None]:
-        cursor = 0
-        while True:
-            cursor, names = await self._ask(
-                lambda redis, at=cursor: redis.scan(at, match=pattern, count=SCANNED)  # type: ignore[misc]  # a bound default
-            )
-            yield [str(name) for name in names]
-            if int(cursor) == 0:
-                return
-
-    async def _run(self, name: str, unit: Unit, /, **parameters: Any) -> list[Any]:
-        shared = {"tenant": unit.tenant, **codec.limits(self._limits)}
-        return await self._client.run(name, wake_key(unit.bucket), **shared, **parameters)
-
-    async def _ask(self, ask: Callable[[Redis], Awaitable[Answer]]) -> Answer:
-        return await self._client.call(lambda: ask(self._client.redis))
-
-
-async def _replace(redis: Redis, name: str, fields: Fields) -> None:
-    async with redis.pipeline(transaction=True) as pipe:
-        pipe.unlink(name)
-        pipe.hset(name, mapping=cast("dict[Any, Any]", fields))
-        await pipe.execute()
-
-
-def _found_in(name: str) -> str:
-    """Return the bucket of a key; empty where it lies in none."""
-    return name[4:6] if name.startswith("cm:{") else ""
-
-
-def _key(unit: Unit, part: str | None = None) -> str:
-    tenant = f"t:{unit.tenant}"
-    if unit.kind == "instructions":
-        return agent_key(unit.tenant)
-    if unit.kind == "reservation":
-        return f"cm:{tenant}:idem:{unit.name}"
-    if unit.kind == "merge":
-        return f"cm:{{{unit.bucket}}}:{tenant}:cus:{encode(unit.name)}:into"
-    name = f"ses:{unit.name}" if unit.kind == "session" else f"req:{unit.name}"
-    return f"cm:{{{unit.bucket}}}:{tenant}:{name}" + (f":{part}" if part else "")
-
-
-def _seen(dump: Dump) -> list[str]:
-    """Return what shows, without reading it all, that a session is no longer what it was."""
-    fields, inbox = dump.fields, dump.inbox
-    told = [fields["messages"], str(inbox.token), fields["expires"], fields["status"], fields.get("sum_token", "")]
-    return [*told, str(len(inbox.tickets))]
-
-
-def _digest(digest: KeptDigest) -> dict[str, Any]:
-    ended = to_ms(digest.ended_at)
-    text = records.dump({"value": digest.value, "ended": ended, "messages": digest.messages})
-    return {"session": digest.session_id, "text": text, "ended": ended}
-
-
-def _line(seq: int, raw: str) -> Line:
-    tokens, _, text = raw.partition("|")
-    return Line(seq, int(tokens), text)
-
-
-def _raw(line: Line) -> str:
-    return f"{line.tokens}|{line.text}"
-
-
-def _claimed(record: Mapping[str, str]) -> Claimed:
-    return Claimed(
-        running=bool(record.get("claimed")),
-        alone=record.get("alone") == "1",
-        quarantined=record.get("quarantined") == "1",
-        deaths=int(record.get("deaths", 0)),
-    )
-
-
-def _moment(expires: Any) -> int | None:
-    return int(expires) if int(expires) > 0 else None
