@@ -14,6 +14,7 @@ from shared.context.budget import check_budget
 from shared.context.tokens import load_counter
 from shared.errors import SettingsError, StoreError
 from shared.models import TokenBudget
+from shared.remembering.semantic import load_meaning
 from shared.settings import Settings, load_settings
 from shared.storage import open_store
 
@@ -55,6 +56,7 @@ def _check(settings: Settings) -> None:
         _ = settings.store_url
     budget = TokenBudget(max=settings.token_budget_max, reserve=settings.token_budget_reserve)
     check_budget(settings.agent_instructions, budget, settings.allowed_models, load_counter())
+    load_meaning(settings.semantic_model)
     if not is_loopback(settings.host) and not asyncio.run(_has_keys(settings)):
         message = (
             f"HOST is {settings.host}, which others can reach, and no API key was made: anyone could read every "

@@ -28,8 +28,7 @@ from shared.hooks.hooks import Hooks
 from shared.hooks.intake import Intake, IntakeParts
 from shared.ids import Ids
 from shared.log import set_up_logs
-from shared.remembering.indexes import Indexes
-from shared.remembering.recaller import Recaller
+from shared.remembering.semantic import open_recaller
 from shared.sealing import sealer_of
 from shared.settings import Settings, load_settings
 from shared.storage import open_store
@@ -90,7 +89,7 @@ class Application:
             counter=counter,
             clock=system_clock,
             ids=ids,
-            recaller=Recaller(Indexes(settings.recall_cache_mb * 1_048_576)),
+            recaller=open_recaller(settings),
             keys=KeyCache(store.access),
             accounts=Accounts(store, sealer),
             guard=Guard(rules_of(settings), self._lookup()),

@@ -63,7 +63,7 @@ class TurnView(Model):
     content: str
     at: datetime
     score: float = Field(description="how much it matters, beside the others of this answer")
-    why: list[str] = Field(description="by what it was found: words, nearby, session, answer, date")
+    why: list[str] = Field(description="by what it was found: words, nearby, session, answer, date, meaning")
     matched: list[str] = Field(description="words of the query that stand there or close by, the rarest first")
 
     @classmethod

@@ -107,6 +107,22 @@ async def check_claude(patient: Patient) -> Finding:
     return Finding("warn", f"SIMULATED: no ANTHROPIC_API_KEY; the simulator at {settings.simulator_url} answers", mend)
 
 
+async def check_recall(patient: Patient) -> Finding:
+    """Whether the model of meanings can be read, where one is named."""
+    settings = need(patient)
+    if settings.semantic_model is None:
+        return Finding("ok", "earlier turns are found by words")
+    from shared.remembering.semantic import load_meaning  # noqa: PLC0415 - only those who use it should wait
+
+    try:
+        meaning = await asyncio.to_thread(load_meaning, settings.semantic_model)
+    except SettingsError as error:
+        text, _, mend = str(error).partition("; ")
+        return Finding("fail", text, mend)
+    dimensions = meaning.dimensions if meaning else 0
+    return Finding("ok", f"earlier turns are found by words and by meaning, {dimensions} dimensions")
+
+
 async def check_broker(patient: Patient) -> Finding:
     """Whether the broker answers, and has what it needs. That it is not the store's own is judged with the settings."""
     settings = need_store(patient)

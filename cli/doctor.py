@@ -40,6 +40,7 @@ CHECKS: dict[str, Check] = {
     "workers": checks.check_workers,
     "claude": checks.check_claude,
     "callbacks": checks.check_callbacks,
+    "recall": checks.check_recall,
     "service": checks.check_service,
     "open files": checks.check_descriptors,
 }

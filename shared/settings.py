@@ -7,6 +7,7 @@ Read from the environment and from `.env` in the working directory, the environm
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator, model_validator
@@ -100,6 +101,9 @@ class Settings(Connections):
     )
     recall_index_kb: int = Field(1024, ge=16, le=65_536, description="of a customer's index searched, newest first")
     recall_cache_mb: int = Field(64, ge=1, le=65_536, description="of packed indexes a process keeps; takes ten times")
+    semantic_model: Path | None = Field(
+        None, description="folder of a Model2Vec model, for recall by meaning beside words; needs the extra `semantic`"
+    )
     memory_delay_seconds: float = Field(
         60, ge=1, le=86_400, description="a session silent so long is indexed, and read for memory entries"
     )

@@ -6,13 +6,17 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from typing import Final
 
 import click
 from celery.exceptions import SecurityWarning
 
 from shared.errors import SettingsError
+from shared.remembering.semantic import load_meaning
 from shared.settings import load_settings
 from worker.main import ROLES, arguments, create_app
+
+RECALLING: Final = ("chat", "quarantine")
 
 
 @click.command(
@@ -24,6 +28,8 @@ def main(role: str) -> None:
     """Start Celery in the given role."""
     try:
         settings = load_settings()
+        if role in RECALLING:
+            load_meaning(settings.semantic_model)
         app = create_app(settings, on_warm=_tell if role == "chat" else None, role=role)
     except SettingsError as error:
         click.echo(error, err=True)

@@ -33,8 +33,7 @@ from shared.conversation.turn import Advanced, TurnParts, TurnRunner
 from shared.ids import Ids, SessionRef
 from shared.models import TokenBudget
 from shared.prompt import BatchClient, ClaudeClient
-from shared.remembering.indexes import Indexes
-from shared.remembering.recaller import Recaller
+from shared.remembering.semantic import open_recaller
 from shared.settings import Settings
 from shared.storage import open_store
 from shared.storage.contract import Store
@@ -245,7 +244,7 @@ class WorkerRuntime:
                 instructions=InstructionsCache(base.store, settings.agent_instructions),
                 listeners=listeners,
                 learner=learner,
-                recaller=Recaller(Indexes(settings.recall_cache_mb * 1_048_576)),
+                recaller=open_recaller(settings),
                 settings=settings,
                 clock=system_clock,
                 ids=Ids(),

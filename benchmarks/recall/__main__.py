@@ -3,6 +3,8 @@
 FILE is LoCoMo's JSON (snap-research/locomo), or customers a line (`{"sessions": […], "questions": […]}`). Each question
 is asked after all sessions. No model judges: what counts is whether the labelled evidence is in the context.
 
+With SEMANTIC_MODEL set, recall is by meaning too.
+
 Weights and constants were chosen on LoCoMo's conv-26 and conv-41, and reported of the others apart.
 """
 

@@ -24,6 +24,8 @@ from shared.recall.corpus import Corpus, idf
 from shared.recall.query import Ask
 from shared.recall.search import search
 from shared.recall.words import terms
+from shared.remembering.semantic import load_meaning
+from shared.settings import Settings
 
 Ranked = tuple[Sequence[Turn], Sequence[Turn]]  # hits; turns in the order they are packed
 
@@ -62,11 +64,14 @@ class Recall:
 
     def __init__(self, customer: Customer) -> None:
         chunks = [unpack(packed) for packed in packed_chunks(customer)]
-        self._corpus, self._now = Corpus(chunks), customer.now
+        self._meaning = load_meaning(Settings().semantic_model)
+        self._corpus = Corpus(chunks, self._meaning.of_chunk if self._meaning else None)
+        self._now = customer.now
 
     def ask(self, question: str) -> Ranked:
         """Return hits, and turns in the order the context takes them."""
-        found = search(self._corpus, Ask(question, self._now), most_hits=max(FIRST))
+        direction = self._meaning.of_message(question) if self._meaning else None
+        found = search(self._corpus, Ask(question, self._now), most_hits=max(FIRST), direction=direction)
         return [(hit.session_id, hit.seq) for hit in found.hits], [(at.session_id, at.seq) for at in found.places]
 
 

@@ -34,6 +34,7 @@ from shared.models import AgentInstructions
 from shared.remembering.indexes import Indexes
 from shared.remembering.indexing import index_session
 from shared.remembering.recaller import Recaller
+from shared.remembering.semantic import load_meaning
 from shared.settings import Settings
 from shared.storage import limits_of
 from shared.storage.contract import TenantStore
@@ -68,7 +69,7 @@ async def measured(customers: Sequence[Customer]) -> Figures:
     async with _store() as own:
         for customer in customers:
             ids = await _load(own, customer)
-            recaller = Recaller(Indexes(CACHE))
+            recaller = Recaller(Indexes(CACHE, load_meaning(Settings().semantic_model)))
             with click.progressbar(customer.questions, label=customer.name[:20], width=20) as questions:
                 for question in questions:
                     await _ask(own, recaller, customer, question, ids, figures)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, pairwise
@@ -25,6 +25,7 @@ B: Final = 0.75  # BM25: how much longer texts are held back
 RARITY: Final = 1.2  # how much the rare is favoured beyond BM25's own measure: for languages without a list of words
 PREFIX: Final = 4  # characters that an unknown word must share with a known one to stand for it
 MOST_ALIKE: Final = 8  # known words that an unknown one stands for
+NOTHING: Final = 1e-3  # a vector as short as this points nowhere
 
 Numbers = NDArray[np.int64]
 Weights = NDArray[np.float64]
@@ -53,7 +54,8 @@ class Postings:
 class Corpus:
     """Everything of a customer's turns that a search needs. It does not change."""
 
-    def __init__(self, chunks: Iterable[Chunk]) -> None:
+    def __init__(self, chunks: Iterable[Chunk], embed: Callable[[Chunk], NDArray[np.float16]] | None = None) -> None:
+        """Lay out chunks; `embed` gives the vectors of one's turns, where there is a model of meanings."""
         parts = [(session_id, part) for session_id, run in _sessions(chunks) for part in run]
         self._chunks = [part for _, part in parts]
         self._bases = [0, *accumulate(len(part.seqs) for part in self._chunks)]
@@ -84,6 +86,8 @@ class Corpus:
         self._postings = [(base, part.postings) for base, part in zip(self._bases, self._chunks, strict=False)]
         self._known: dict[str, list[tuple[int, tuple[int, ...]]]] = {}
         """What was found of terms that were asked for: a conversation asks for the same again."""
+        self._vectors = [embed(chunk) for chunk in self._chunks] if embed else []
+        self._spreads: dict[int, Weights] = {}
 
     def __len__(self) -> int:
         return self._bases[-1]
@@ -120,10 +124,42 @@ class Corpus:
     def norms(self, radius: int) -> Weights:
         """Return BM25's length terms of windows that reach `radius` turns to both sides within their session."""
         if radius not in self._norms:
-            places = np.arange(len(self))
-            first, behind = np.maximum(self.starts, places - radius), np.minimum(self.ends, places + radius + 1)
+            first, behind = self._window(radius)
             self._norms[radius] = _norms(self._sums[behind] - self._sums[first])
         return self._norms[radius]
+
+    def nearness(self, direction: NDArray[np.float32], radii: Sequence[int]) -> list[Weights]:
+        """Return, for each radius, the cosine between a direction and each turn's window; 0 where it has no meaning."""
+        alone = np.concatenate([rows.astype(np.float32) @ direction for rows in self._vectors])
+        sums = np.concatenate(([0.0], np.cumsum(alone, dtype=np.float64)))
+        found = []
+        for radius in radii:
+            first, behind = self._window(radius)
+            spread = self._spread(radius)
+            found.append(np.divide(sums[behind] - sums[first], spread, out=np.zeros(len(self)), where=spread > 0))
+        return found
+
+    def _spread(self, radius: int) -> Weights:
+        """Return how long the sums of the windows' vectors are; 0 where they are next to nothing."""
+        if radius not in self._spreads:
+            rows = np.concatenate(self._vectors)
+            first, behind = self._window(radius)
+            parts = []
+            for span in self.spans:  # one after the other, to take little room at a time
+                sums = np.cumsum(rows[span.start : span.end], axis=0, dtype=np.float64)
+                sums = np.concatenate((np.zeros((1, sums.shape[1])), sums))
+                within = slice(span.start, span.end)
+                parts.append(
+                    np.linalg.norm(sums[behind[within] - span.start] - sums[first[within] - span.start], axis=1)
+                )
+            lengths = np.concatenate(parts)
+            self._spreads[radius] = np.where(lengths > NOTHING, lengths, 0.0)
+        return self._spreads[radius]
+
+    def _window(self, radius: int) -> tuple[Numbers, Numbers]:
+        """Return where each turn's window begins, and where it ends."""
+        places = np.arange(len(self))
+        return np.maximum(self.starts, places - radius), np.minimum(self.ends, places + radius + 1)
 
     @cached_property
     def session_norms(self) -> Weights:

@@ -7,6 +7,7 @@ A turn's score is the sum of
     answer     a constant for turns that come behind a question: answers seldom repeat its words
     date       for turns of a time that the query speaks of
     recency    a little for what was said lately
+    meaning    where a model of meanings is given: how near the turn and its windows are to the message, as z-scores
 The weights were chosen by measuring: `python -m benchmarks.recall`. Cost: in proportion to the postings of the
 query's terms, which `query` bounds, and to the turns of the days it speaks of; summed over arrays (`windows`), which
 takes a few milliseconds at most and lets other threads run meanwhile.
@@ -34,6 +35,10 @@ COVERAGE: Final = 4.0
 ANSWER: Final = 1.5
 DATE: Final = 8.0
 RECENCY: Final = 0.5
+MEANING: Final = 0.6
+NEAREST: Final = 300  # turns looked at for what they mean
+ALIKE: Final = 1e-6  # standard deviation of cosines that are all the same
+MEANT: Final = 0.9  # z-score, of itself or a window of it, from which a turn was found by its meaning
 HALF_LIFE: Final = 30 * 86_400.0  # seconds in which recency halves
 REACH: Final = 4  # turns to both sides that a hit brings along
 FADES: Final = 0.8  # what a turn is worth beside its neighbour nearer to the hit
@@ -54,6 +59,7 @@ class Parts:
     answer: float
     date: float
     recency: float
+    meaning: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ class Hit:
     score: float
     parts: Parts
     why: tuple[str, ...]
-    """`words`, `nearby`, `session`, `answer`, `date`: without any text, as receipts want it."""
+    """`words`, `nearby`, `session`, `answer`, `date`, `meaning`: without any text, as receipts want it."""
     matched: tuple[str, ...]
     """The words of the query that stand there or within two turns, the rarest first; for people to see."""
 
@@ -95,15 +101,26 @@ class Found:
     places: tuple[Place, ...] = ()
 
 
-def search(corpus: Corpus, ask: Ask, *, most_hits: int = MOST_HITS, most_places: int = MOST_PLACES) -> Found:
-    """Return the turns that matter for a message. The same chunks and the same question give the same answer."""
+def search(
+    corpus: Corpus,
+    ask: Ask,
+    *,
+    most_hits: int = MOST_HITS,
+    most_places: int = MOST_PLACES,
+    direction: NDArray[np.float32] | None = None,
+) -> Found:
+    """Return the turns that matter for a message. The same chunks and the same question give the same answer.
+
+    `direction`: the message's vector, where there is a model of meanings and the corpus was made with it.
+    """
     if not len(corpus):
         return Found()
     found = known_terms(ask, corpus)
     dated = _dated(corpus, find_periods(ask.text, ask.now))
-    if not found and not len(dated.texts):
+    meant = _meant(corpus, direction)
+    if not found and not len(dated.texts) and not len(meant.nearest):
         return Found()
-    scoring = _Scoring(corpus, found, dated, ask.now.timestamp())
+    scoring = _Scoring(corpus, found, dated, ask.now.timestamp(), meant)
     best = _largest(scoring.totals, scoring.places, max(ANCHORS, most_hits), _wanted(corpus, ask, scoring.places))
     hits = scoring.hits(best[:most_hits], shown(f"{ask.text} {ask.previous}"))
     anchors = best[:ANCHORS]
@@ -113,14 +130,17 @@ def search(corpus: Corpus, ask: Ask, *, most_hits: int = MOST_HITS, most_places:
 class _Scoring:
     """The scores of one search: of every turn that a term or a date leads to. `places` ascend, `totals` are theirs."""
 
-    def __init__(self, corpus: Corpus, found: Sequence[Term], dated: Level, now: float) -> None:
+    def __init__(self, corpus: Corpus, found: Sequence[Term], dated: Level, now: float, meant: _Meant) -> None:
         self._corpus, self._found = corpus, found
         windows = [around(corpus, found, radius) for radius in RADII]
         self._near = windows[RADII.index(COVERED)]
         self._levels = [level(found, each, corpus.norms(radius)) for each, radius in zip(windows, RADII, strict=True)]
         # The widest windows reach all that the narrower ones reach.
         widest = self._levels[-1].texts
-        self.places: Numbers = np.union1d(widest, dated.texts) if len(dated.texts) else widest
+        self.places: Numbers = widest
+        for others in (dated.texts, meant.nearest):
+            if len(others):
+                self.places = np.union1d(self.places, others)
         turn, near, wide = (each.among(self.places, len(corpus)) for each in self._levels)
         of_all = [each.all_have for each in self._levels]
         session = level(found, by_session(corpus, found), corpus.session_norms)
@@ -128,11 +148,16 @@ class _Scoring:
         held = sessions[corpus.session_of[self.places]]
         covered = COVERAGE * coverage(found, self._near, len(corpus)).among(self.places, len(corpus))
         answer = ANSWER * corpus.answers[self.places]
-        meant = DATE * dated.among(self.places, len(corpus))
+        timely = DATE * dated.among(self.places, len(corpus))
         recent = RECENCY * np.exp2(np.minimum(0.0, corpus.times[self.places] - now) / HALF_LIFE)
-        self.totals: Weights = wide + turn + near + covered + meant + (held + sum(of_all) + answer + recent)
+        self.totals: Weights = wide + turn + near + covered + timely + (held + sum(of_all) + answer + recent)
         words = (column + all_have for column, all_have in zip((turn, near, wide), of_all, strict=True))
-        self._columns = (*words, held, covered, answer, meant, recent)
+        self._meant = frozenset(meant.nearest.tolist())
+        near_in_meaning = np.zeros(len(self.places))
+        if len(meant.scores):
+            near_in_meaning = MEANING * meant.scores[self.places]
+            self.totals = self.totals + near_in_meaning
+        self._columns = (*words, held, covered, answer, timely, recent, near_in_meaning)
 
     def hits(self, best: Numbers, words: Mapping[str, str]) -> tuple[Hit, ...]:
         """Return the turns at some of the places, given by number, and why they were found."""
@@ -170,8 +195,30 @@ class _Scoring:
             "session": parts.session > SESSION,
             "answer": parts.answer > 0,
             "date": parts.date > 0,
+            "meaning": place in self._meant,
         }
         return tuple(reason for reason, holds in reasons.items() if holds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Meant:
+    """How near all turns are to a message in meaning, if that is known, and which are found by that alone."""
+
+    scores: Weights
+    nearest: Numbers
+
+
+def _meant(corpus: Corpus, direction: NDArray[np.float32] | None) -> _Meant:
+    if direction is None or not direction.any():
+        return _Meant(np.zeros(0), np.arange(0))
+    scores, highest = np.zeros(len(corpus)), np.zeros(len(corpus))
+    for near in corpus.nearness(direction, RADII):
+        spread = float(near.std())
+        if spread > ALIKE:
+            standing = (near - near.mean()) / spread
+            scores, highest = scores + standing, np.maximum(highest, standing)
+    places = np.flatnonzero(highest >= MEANT)
+    return _Meant(scores, np.sort(places[_largest(scores[places], places, NEAREST)]))
 
 
 def _dated(corpus: Corpus, periods: tuple[Period, ...]) -> Level:

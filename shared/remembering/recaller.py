@@ -89,7 +89,7 @@ class Recaller:
 
     async def _index(self, own: TenantStore, wanted: Wanted) -> Index:
         if wanted.mark is None and not wanted.look:
-            return Index(IndexMark(0, 0))
+            return Index(IndexMark(0, 0), meaning=self._indexes.meaning)
         return await self._indexes.of(own, wanted.customer_id, wanted.mark)
 
     async def again(self, own: TenantStore, customer_id: str, ids: Sequence[str]) -> tuple[Recalled, ...]:
@@ -135,7 +135,10 @@ def _unindexed(held: Index, wanted: Wanted) -> tuple[Chunk, ...]:
 
 
 async def _searched(held: Index, ask: Ask, most_hits: int = MOST_HITS, beside: tuple[Chunk, ...] = ()) -> Found:
-    def searched() -> Found:
-        return search(held.corpus(beside), ask, most_hits=most_hits)
+    meaning = held.meaning
 
-    return await asyncio.to_thread(searched) if held.turns > LARGE else searched()
+    def searched() -> Found:
+        direction = meaning.of_message(ask.text, ask.previous) if meaning else None
+        return search(held.corpus(beside), ask, most_hits=most_hits, direction=direction)
+
+    return await asyncio.to_thread(searched) if held.turns > LARGE or meaning else searched()

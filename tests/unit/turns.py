@@ -18,8 +18,7 @@ from shared.conversation.turn import Advanced, TurnParts, TurnRunner
 from shared.ids import Ids
 from shared.models import TokenUsage
 from shared.prompt import Prompt, Reply
-from shared.remembering.indexes import Indexes
-from shared.remembering.recaller import Recaller
+from shared.remembering.semantic import open_recaller
 from shared.settings import Settings
 from tests.contract.store import Desk
 
@@ -122,7 +121,7 @@ def open_office(desk: Desk, executor: ThreadPoolExecutor, **settings: Any) -> Of
             instructions=InstructionsCache(desk.store, given.agent_instructions),
             listeners=listeners,
             learner=Learner(desk.store, load_counter().name),
-            recaller=Recaller(Indexes(1_000_000)),
+            recaller=open_recaller(given),
             settings=given,
             clock=system_clock,
             ids=Ids(),
