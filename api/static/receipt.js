@@ -9,7 +9,8 @@ export const PARTS = {
 
 const WHY = {
   words: "shares words with the message", nearby: "near turns that do", session: "its conversation is about this",
-  answer: "follows a question", date: "of the day that is asked about", beside: "next to one that was found",
+  answer: "follows a question", date: "of the day that is asked about",
+  meaning: "says something alike", beside: "next to one that was found",
 };
 
 export const whyOf = (words) => (words || []).map((word) => WHY[word] || word).join(", ");
