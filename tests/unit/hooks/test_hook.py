@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from shared.hooks.hook import Hook, new_hook_id
+from shared.hooks.hooks import new_secret
+from shared.hooks.secrets import BadSecret, checked
 from shared.platforms.types import PlatformName
 from shared.sealing import KeptSecret
 from tests.support.deliveries import GENERIC, SAMPLES
@@ -60,3 +62,12 @@ def test_a_change_of_host_drops_the_token_and_nothing_else(
 def test_any_other_change_keeps_it(platform: PlatformName, before: dict[str, Any]) -> None:
     changed = hook(platform, before).with_settings({**before, "coalesceSeconds": 9})
     assert set(changed.secrets) == {"token", "signing"}
+
+
+@pytest.mark.parametrize(("encoding", "text"), [("base64", "???"), ("base64", "a!b?cd=="), ("hex", "xyz")])
+def test_a_key_that_is_not_written_as_the_proof_says_is_refused(encoding: str, text: str) -> None:
+    proof = {"kind": "hmac", "header": "x-sig", "keyEncoding": encoding}
+    found = hook("generic", {**GENERIC, "proof": proof})
+    with pytest.raises(BadSecret, match="keyEncoding"):
+        checked(found, "signing", text)
+    assert checked(found, "signing", new_secret(found, "signing"))
