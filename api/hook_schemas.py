@@ -86,9 +86,12 @@ class HookView(Model):
     created_at: datetime
     disabled: bool
     made: dict[SecretName, str] | None = None
+    notice: str | None = Field(None, description="what a change took with it, and the mend")
 
     @classmethod
-    def of(cls, hook: Hook, base: str, made: dict[SecretName, str] | None = None) -> HookView:
+    def of(
+        cls, hook: Hook, base: str, made: dict[SecretName, str] | None = None, notice: str | None = None
+    ) -> HookView:
         """Return what callers see of a hook."""
         url = f"{base}/webhooks/{hook.platform}/{hook.id}"
         if made and SHARED in made and hook.asks_in_address:
@@ -107,6 +110,7 @@ class HookView(Model):
             created_at=hook.created_at,
             disabled=hook.disabled,
             made=made or None,
+            notice=notice,
         )
 
 

@@ -23,6 +23,8 @@ def show_hook(found: dict[str, Any]) -> None:
     for each in found["secrets"]:
         until = f"valid until {each['validUntil'][:16]}" if "validUntil" in each else "valid until another is given"
         click.echo(f"secret   {each['name']}, given {each['createdAt'][:16]}, {until}")
+    if "notice" in found:
+        click.echo(found["notice"], err=True)
     for name, text in found.get("made", {}).items():
         click.echo(f"The {name} secret is shown this once; keep it:", err=True)
         click.echo(text)

@@ -28,7 +28,9 @@ from shared.errors import Malformed, NotGenuine
 from shared.hooks.hook import Hook
 from shared.hooks.secrets import BadSecret
 from shared.platforms.incoming import INCOMING
-from shared.platforms.types import Posted
+from shared.platforms.types import TOKEN, Posted
+
+GIVE_AGAIN = "Give it again: customer-memory hooks rotate {} token"
 
 blueprint = APIBlueprint(
     "hooks",
@@ -73,11 +75,13 @@ def get_hook(path: HookPath) -> Response:
 def patch_hook(path: HookPath, body: HookPatch) -> Response:
     """Change a hook's name or settings, or let it rest. It takes a few seconds until every process knows."""
     _check(body.settings or {})
-    serving = services()
+    serving, dropped = services(), False
 
     def changed(hook: Hook) -> Hook:
+        nonlocal dropped
         settings = {**hook.settings, **(body.settings or {})}
         changed = hook.with_settings({name: value for name, value in settings.items() if value is not None})
+        dropped = TOKEN in hook.secrets and TOKEN not in changed.secrets
         disabled = hook.disabled if body.disabled is None else body.disabled
         return changed.model_copy(update={"name": body.name or hook.name, "disabled": disabled})
 
@@ -85,7 +89,8 @@ def patch_hook(path: HookPath, body: HookPatch) -> Response:
         hook = serving.call(serving.hooks.change(g.tenant, path.hook_id, changed))
     except ValidationError as error:
         raise from_validation(error, "/settings") from error
-    return _told(hook)
+    notice = f"Another host is called now, so the token was dropped. {GIVE_AGAIN.format(hook.id)}" if dropped else None
+    return answer(HookView.of(hook, serving.settings.outside_url, notice=notice))
 
 
 @blueprint.post(

@@ -11,9 +11,10 @@ from pydantic import Field, model_validator
 
 from shared.ids import new_ulid
 from shared.models import Identifier, Model
+from shared.platforms.answering import hosts
 from shared.platforms.generic.settings import GenericSettings
 from shared.platforms.registry import PLATFORMS
-from shared.platforms.types import SHARED, SIGNING, HookSettings, OpenHook, PlatformName, SecretName
+from shared.platforms.types import SHARED, SIGNING, TOKEN, HookSettings, OpenHook, PlatformName, SecretName
 from shared.sealing import KeptSecret, Sealer, with_newest
 
 _ID: Final = re.compile(r"hook_[0-9a-hjkmnp-tv-z]{26}")
@@ -53,12 +54,21 @@ class Hook(Model):
     def with_settings(self, settings: Mapping[str, Any]) -> Hook:
         """Return it with other settings, as they are written outside.
 
+        Where they have it call another host than before, it has no token any more: whoever may change settings could
+        have it sent to a server of theirs.
+
         Raises:
             ValidationError: they are not its platform's.
 
         """
         typed = PLATFORMS[self.platform].settings.model_validate(settings)
-        return self.model_copy(update={"settings": typed.model_dump(mode="json", by_alias=True, exclude_unset=True)})
+        found = typed.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        elsewhere = not self._hosts(typed) <= self._hosts(self.typed_settings())
+        kept = {name: each for name, each in self.secrets.items() if not (elsewhere and name == TOKEN)}
+        return self.model_copy(update={"settings": found, "secrets": kept})
+
+    def _hosts(self, settings: HookSettings) -> frozenset[tuple[str, str]]:
+        return hosts(OpenHook(self.id, self.tenant, self.platform, settings, {}))
 
     @property
     def is_standard(self) -> bool:

@@ -14,6 +14,8 @@ from shared.errors import NoSecretKey, StoreUnavailable, UnknownHook
 from shared.hooks.hook import Hook, is_hook_id, new_hook_id
 from shared.hooks.secrets import BadSecret, checked, may_make
 from shared.models import Identifier
+from shared.platforms.generic.proof import HmacProof
+from shared.platforms.generic.settings import GenericSettings
 from shared.platforms.types import OpenHook, PlatformName, SecretName
 from shared.sealing import KeptSecret, Sealer
 from shared.storage.contract import Store
@@ -211,6 +213,13 @@ def new_secret(hook: Hook, name: SecretName) -> str:
     """Return a new secret that a platform can be given: 256 random bits, as its kind is written."""
     if hook.is_standard and name == "signing":
         return "whsec_" + base64.b64encode(random_secrets.token_bytes(SECRET_BYTES)).decode()
+    settings = hook.typed_settings()
+    if name == "signing" and isinstance(settings, GenericSettings) and isinstance(settings.proof, HmacProof):
+        random = random_secrets.token_bytes(SECRET_BYTES)
+        if settings.proof.key_encoding == "base64":
+            return base64.b64encode(random).decode()
+        if settings.proof.key_encoding == "hex":
+            return random.hex()
     return random_secrets.token_urlsafe(SECRET_BYTES)
 
 

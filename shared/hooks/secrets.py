@@ -6,6 +6,9 @@ from typing import Final
 
 from shared.hooks.hook import Hook
 from shared.platforms.freshchat.incoming import check_key
+from shared.platforms.generic.incoming import check_key as check_mac_key
+from shared.platforms.generic.proof import HmacProof
+from shared.platforms.generic.settings import GenericSettings
 from shared.platforms.registry import PLATFORMS
 from shared.platforms.types import SHARED, SIGNING, SecretName
 from shared.text import find_control
@@ -40,6 +43,12 @@ def checked(hook: Hook, name: SecretName, text: str) -> str:
     if hook.platform == "freshchat" and name == SIGNING:
         try:
             check_key(found)
+        except ValueError as error:
+            raise BadSecret(str(error)) from error
+    settings = hook.typed_settings()
+    if name == SIGNING and isinstance(settings, GenericSettings) and isinstance(settings.proof, HmacProof):
+        try:
+            check_mac_key(found, settings.proof)
         except ValueError as error:
             raise BadSecret(str(error)) from error
     return found

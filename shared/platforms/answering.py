@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from shared.platforms.chatwoot.outgoing import ChatwootOutgoing
 from shared.platforms.freshchat.outgoing import FreshchatOutgoing
@@ -26,6 +27,20 @@ OUTGOING: Final[Mapping[PlatformName, Outgoing]] = {
     "slack": SlackOutgoing(),
     "generic": GenericOutgoing(),
 }
+
+
+def hosts(hook: OpenHook) -> frozenset[tuple[str, str]]:
+    """Return the scheme and host of every address that a hook calls, and so sends its token to."""
+    outgoing, nothing = OUTGOING[hook.platform], Words("", "", datetime.fromtimestamp(0, UTC))
+    calls = (
+        outgoing.reply(hook, "", nothing),
+        outgoing.note(hook, "", nothing),
+        outgoing.hand_off(hook, "", ""),
+        outgoing.look(hook, ""),
+        outgoing.handler(hook, ""),
+    )
+    found = [urlsplit(call.url) for call in calls if call is not None]
+    return frozenset((each.scheme, each.netloc.lower()) for each in found)
 
 
 def calls_people(hook: OpenHook) -> bool:

@@ -107,6 +107,16 @@ def test_settings_change_one_by_one_and_null_is_the_default_again(caller: Caller
     assert caller.http.get(path).json() == changed
 
 
+def test_a_change_of_host_drops_the_token_and_says_so(caller: Caller) -> None:
+    made = add(caller, **CHATWOOT, secrets={"signing": "s", "token": "t"})
+    path = f"/api/hooks/{made['id']}"
+    assert "notice" not in caller.http.patch(path, json={"name": "New"}).json()
+    changed = caller.http.patch(path, json={"settings": {"baseUrl": "https://evil.example"}}).json()
+    assert [each["name"] for each in changed["secrets"]] == ["signing"]
+    assert f"hooks rotate {made['id']} token" in changed["notice"]
+    assert [each["name"] for each in caller.http.get(path).json()["secrets"]] == ["signing"]
+
+
 def test_two_secrets_are_valid_while_one_takes_over_and_then_only_the_new_one(caller: Caller) -> None:
     hooked = Hooked(caller, "slack")
     path = f"/api/hooks/{hooked.hook['id']}/secrets"

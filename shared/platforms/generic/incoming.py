@@ -202,10 +202,29 @@ def _signed(proof: HmacProof, posted: Posted, stamp: str) -> bytes:
 def _key(secret: str, proof: HmacProof) -> bytes:
     try:
         if proof.key_encoding == "base64":
-            return base64.b64decode(secret)
-        return bytes.fromhex(secret) if proof.key_encoding == "hex" else secret.encode()
+            key = base64.b64decode(secret, validate=True)
+        else:
+            key = bytes.fromhex(secret) if proof.key_encoding == "hex" else secret.encode()
     except (ValueError, binascii.Error) as error:
         raise NotGenuine from error
+    if not key:
+        raise NotGenuine  # anybody can sign with an empty key
+    return key
+
+
+def check_key(secret: str, proof: HmacProof) -> None:
+    """Return where a secret writes a key as the hook's settings say.
+
+    Raises:
+        ValueError: it does not, with the mend.
+
+    """
+    try:
+        _key(secret, proof)
+    except NotGenuine as error:
+        raise ValueError(
+            f"is no {proof.key_encoding}, as proof.keyEncoding says; give it so, or change that"
+        ) from error
 
 
 def _moment(stamp: str, proof: HmacProof) -> datetime | None:

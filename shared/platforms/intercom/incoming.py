@@ -6,7 +6,7 @@ Source: https://developers.intercom.com/docs/webhooks/webhook-notifications
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from shared.errors import Malformed, NotGenuine
 from shared.models import Attachment
@@ -105,16 +105,14 @@ class IntercomIncoming(AsksNothing):
         item = read_as(_Conversation, notification.data.item)
         if not item.contacts.contacts:
             raise Malformed("The conversation names no contact.")
-        contact = item.contacts.contacts[0]
-        customer = clean(contact.external_id) or f"intercom:{settings.app_id}:{contact.id}"
         if kind == "said":
-            return _of_message(topic, item, customer, settings)
+            return _of_message(topic, item, settings)
         if kind == "over":
-            return [Handling(item.id, customer, "over")]
+            return _handled(item, _customers(item, settings), "over")
         if item.admin_assignee_id in {None, "0"}:
             # As after a hand-off, which leaves it to a team, or to whoever sees it.
             return [Ignored("assigned to no teammate")]
-        return [Handling(item.id, customer, "human" if _taken(item, settings) else "agent")]
+        return _handled(item, _customers(item, settings), "human" if _taken(item, settings) else "agent")
 
 
 _TOPICS: Final = {
@@ -126,20 +124,42 @@ _TOPICS: Final = {
 }
 
 
-def _of_message(topic: str, item: _Conversation, customer: str, settings: IntercomSettings) -> list[Event]:
+def _of_message(topic: str, item: _Conversation, settings: IntercomSettings) -> list[Event]:
     parts = item.conversation_parts.conversation_parts
     said = item.source if topic.endswith(".created") else parts[-1] if parts else None
     if said is None:
         raise Malformed("The conversation holds no message.")
     text, files = _text(said), tuple(_file(each) for each in said.attachments[:MOST_ATTACHMENTS])
     if said.author.type in CUSTOMERS and not topic.startswith("conversation.admin."):
+        customer = _writer(said.author, item, settings)
         found = CustomerMessage(said.id, item.id, customer, text, files)
         return [Handling(item.id, customer, "human"), found] if _taken(item, settings) else [found]
     if said.author.type != "admin" or said.part_type not in COMMENTS:
         return [Ignored("no public message of a person")]
     if said.author.id == settings.admin_id:
         return [Ignored("our own reply")]
-    return [AgentMessage(said.id, item.id, customer, text, clean(said.author.name) or None, files)]
+    first, *others = _customers(item, settings)
+    recorded = AgentMessage(said.id, item.id, first, text, clean(said.author.name) or None, files)
+    return [recorded, *_handled(item, others, "human")]
+
+
+def _customers(item: _Conversation, settings: IntercomSettings) -> list[str]:
+    """Return whose a conversation is: of a group, every contact in it."""
+    return [_customer(each, settings) for each in item.contacts.contacts]
+
+
+def _customer(contact: _Contact, settings: IntercomSettings) -> str:
+    return clean(contact.external_id) or f"intercom:{settings.app_id}:{contact.id}"
+
+
+def _writer(author: _Author, item: _Conversation, settings: IntercomSettings) -> str:
+    """Return the customer who wrote: the contact of that id, else the id itself, and nobody else's memory."""
+    contact = next((each for each in item.contacts.contacts if each.id == author.id), _Contact(id=author.id))
+    return _customer(contact, settings)
+
+
+def _handled(item: _Conversation, customers: list[str], to: Literal["agent", "human", "over"]) -> list[Event]:
+    return [Handling(item.id, each, to) for each in customers]
 
 
 def _taken(item: _Conversation, settings: IntercomSettings) -> bool:

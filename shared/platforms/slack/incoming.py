@@ -35,6 +35,10 @@ class _File(Loose):
     permalink: str | None = None
 
 
+class _Root(Loose):
+    user: Id | None = None
+
+
 class _Message(Loose):
     type: str
     subtype: str | None = None
@@ -45,6 +49,7 @@ class _Message(Loose):
     ts: Id | None = None
     thread_ts: Id | None = None
     parent_user_id: Id | None = None
+    root: _Root = _Root()
     files: tuple[_File, ...] = ()
 
 
@@ -100,7 +105,8 @@ def _of_message(message: _Message, bots: frozenset[str], settings: SlackSettings
     user, thread = str(message.user), message.thread_ts or message.ts
     conversation, message_id = f"{message.channel}/{thread}", f"{message.channel}/{message.ts}"
     staff = bots | frozenset(settings.agents)
-    began = message.parent_user_id if message.thread_ts not in {None, message.ts} else user
+    in_thread = message.thread_ts not in {None, message.ts}
+    began = (message.parent_user_id or message.root.user) if in_thread else user
     text, files = _text(message.text), tuple(_file(each) for each in message.files[:MOST_ATTACHMENTS])
     # In a thread that the team began, it is whoever else writes.
     member = next((each for each in (began, user) if each not in staff), None)
@@ -108,7 +114,12 @@ def _of_message(message: _Message, bots: frozenset[str], settings: SlackSettings
     whose = f"slack:{settings.team_id}:{owner}" if owner else None
     if user in settings.agents:
         return AgentMessage(message_id, conversation, whose, text, user, files)
-    return CustomerMessage(message_id, conversation, str(whose), text, files)
+    if whose is None:
+        return Ignored("a thread of which Slack does not say who began it")
+    if settings.customer == "user" and user != member:
+        # Taken as the customer's, it could ask for what is remembered of them.
+        return Ignored("another member's message")
+    return CustomerMessage(message_id, conversation, whose, text, files)
 
 
 def _ignored(message: _Message, bots: frozenset[str], settings: SlackSettings) -> str | None:

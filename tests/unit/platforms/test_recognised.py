@@ -256,6 +256,33 @@ def test_a_message_in_a_conversation_that_a_teammate_has_is_theirs_to_answer() -
     assert isinstance(second, CustomerMessage)
 
 
+def group(*, topic: str = "conversation.user.replied", **more: Any) -> Body:
+    body = intercom(topic=topic, **more)
+    body["data"]["item"]["contacts"]["contacts"].append({"type": "contact", "id": "c-2", "external_id": "cust_43"})
+    return body
+
+
+@pytest.mark.parametrize(("author", "customer"), [("c-2", "cust_43"), ("c-3", "intercom:abc123:c-3")])
+def test_in_a_group_the_customer_is_who_wrote_and_never_another_contact(author: str, customer: str) -> None:
+    (found,) = told("intercom", group(author={"type": "user", "id": author}))
+    assert isinstance(found, CustomerMessage)
+    assert found.customer_id == customer
+
+
+def test_a_group_that_a_person_takes_or_closes_is_theirs_for_every_contact() -> None:
+    assert told("intercom", group(topic="conversation.admin.closed")) == [
+        Handling("524", "cust_42", "over"),
+        Handling("524", "cust_43", "over"),
+    ]
+    assert told("intercom", group(topic="conversation.admin.assigned", admin_assignee_id=8)) == [
+        Handling("524", "cust_42", "human"),
+        Handling("524", "cust_43", "human"),
+    ]
+    recorded, other = told("intercom", group(topic="conversation.admin.replied", author=ADMIN))
+    assert isinstance(recorded, AgentMessage)
+    assert other == Handling("524", "cust_43", "human")
+
+
 def test_a_contact_without_an_id_of_its_own_is_named_by_its_workspace() -> None:
     body = intercom()
     body["data"]["item"]["contacts"]["contacts"][0]["external_id"] = None

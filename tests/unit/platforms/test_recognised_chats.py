@@ -80,8 +80,21 @@ SLACK_WHO = "slack:T1:U1"
             AgentMessage("C1/1784546129.000002", f"C1/{ROOT}", None, WORDS, "UAGENT"),
         ),
         (
-            slack(number=2, user="U2", thread_ts=ROOT, parent_user_id="U1"),
+            slack(number=2, thread_ts=ROOT, parent_user_id="U1"),
             CustomerMessage("C1/1784546129.000002", f"C1/{ROOT}", SLACK_WHO, WORDS),
+        ),
+        (slack(number=2, user="U2", thread_ts=ROOT, parent_user_id="U1"), Ignored("another member's message")),
+        (
+            slack(number=2, user="U2", thread_ts=ROOT, subtype="thread_broadcast", root={"user": "U1"}),
+            Ignored("another member's message"),
+        ),
+        (
+            slack(number=2, thread_ts=ROOT, subtype="thread_broadcast", root={"user": "U1"}),
+            CustomerMessage("C1/1784546129.000002", f"C1/{ROOT}", SLACK_WHO, WORDS),
+        ),
+        (
+            slack(number=2, user="U2", thread_ts=ROOT),
+            Ignored("a thread of which Slack does not say who began it"),
         ),
         (
             slack(number=2, user="U2", thread_ts=ROOT, parent_user_id="UAGENT"),
@@ -97,6 +110,9 @@ def test_a_channel_may_be_the_customer_and_others_may_be_left_out() -> None:
     found = one("slack", slack(), customer="channel")
     assert isinstance(found, CustomerMessage)
     assert found.customer_id == "slack:T1:C1"
+    other = one("slack", slack(number=2, user="U2", thread_ts=ROOT, parent_user_id="U1"), customer="channel")
+    assert isinstance(other, CustomerMessage)
+    assert other.customer_id == "slack:T1:C1"
     assert one("slack", slack(), channels=["C2"]) == Ignored("another channel")
 
 
