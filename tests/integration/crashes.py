@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -64,7 +65,7 @@ class CrashContract:
             httpx2.post(f"{url}/api/chat", json={"customerId": "unwoken", "message": "Anyone there?"}, timeout=20)
         assert stack.died("crashing-web") == -9
         with stack.client() as client:
-            (session,) = client.get("/api/sessions", params={"customerId": "unwoken"}).json()
+            (session,) = wait_for("its session", lambda: _told(client, "/api/sessions?customerId=unwoken"))
         wait_for("the reply", lambda: len(stack.transcript(session["id"])) == 2)
 
         def announced() -> bool:
@@ -104,10 +105,19 @@ def assert_one_outcome(stack: Stack, events: Heard, request_id: str, message: st
 def counted(stack: Stack) -> bool:
     """Return whether usage tells of as many replies as there are; more are too many for ever."""
     with stack.client() as client:
-        turns: int = sum(row["turns"] for row in client.get("/api/usage").json() if row["purpose"] == "reply")
-        answered = len(client.get("/api/requests", params={"status": "succeeded", "limit": 200}).json())
+        usage, succeeded = _told(client, "/api/usage"), _told(client, "/api/requests?status=succeeded&limit=200")
+    if usage is None or succeeded is None:
+        return False
+    turns: int = sum(row["turns"] for row in usage if row["purpose"] == "reply")
+    answered = len(succeeded)
     assert turns <= answered
     return bool(turns == answered)
+
+
+def _told(client: httpx2.Client, path: str) -> Any:
+    """Return what is told; None while the store is too slow for it."""
+    response = client.get(path)
+    return response.json() if response.status_code == 200 else None
 
 
 def _alive(url: str) -> bool:

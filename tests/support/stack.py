@@ -130,7 +130,7 @@ class Stack:
         """Return whether processes run that were started once."""
         return all(self._processes[name].poll() is None for name in names)
 
-    def died(self, name: str, seconds: float = 30) -> int:
+    def died(self, name: str, seconds: float = 60) -> int:
         """Wait until a process has ended by itself; return its exit code."""
         return self._processes[name].wait(seconds)
 
