@@ -154,7 +154,7 @@ async def test_patience_ends_too_where_items_are_left_undone_again_and_again(
     left: dict[str, Any] = {"UnprocessedItems": {"table": [{"DeleteRequest": {"Key": RAW}}]}}
     if not writing:
         left = {"UnprocessedKeys": {"table": {"Keys": [RAW]}}}
-    service.says(*[answer(left)] * 500)
+    service.says(*[answer(left)] * 5000)
     began = time.monotonic()
     with pytest.raises(StoreUnavailable, match=r"too busy for 0\.4 s \(items left undone\)"):
         await (brief.delete_many([KEY]) if writing else brief.get_many([KEY]))
