@@ -115,7 +115,8 @@ def test_nothing_a_customer_wrote_is_read_as_markup_in_any_view(open_page: OpenP
         seen |= {name} if HOSTILE[:50] in page.locator("main").inner_text() else set()
         assert page.locator("main img, main script, main b[onclick], main iframe").count() == 0, name
         assert page.evaluate("window.pwned") is None, name
-    assert seen >= {"customers", "customer", "conversation", "requests", "receipt", "failure", "summaries", "batch"}
+    assert seen >= {"customers", "customer", "conversation", "requests", "receipt", "failure"}
+    assert not seen & {"summaries", "batch"}  # a batch whose sessions are known keeps no customer's id
     go(page, "sessions", desk.session)
     link = page.locator(".attachment a")
     expect(link).to_have_text(HOSTILE)
