@@ -119,10 +119,9 @@ class DynamoDeliveries(DynamoParts):
 class DueCallbacks:
     """Implements `shared.storage.deliveries.DueDeliveries`."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    _client: Client
 
-    async def due(self, bucket: str, limit: int) -> list[DeliveryRef]:
+    async def due_deliveries(self, bucket: str, limit: int) -> list[DeliveryRef]:
         """See `DueDeliveries.due_deliveries`."""
         now, found = await self._client.now(), list[DeliveryRef]()
         asked = query(
@@ -137,7 +136,7 @@ class DueCallbacks:
                 found.append(DeliveryRef(tenant, request_id))
         return found
 
-    async def tenants(self) -> list[str]:
+    async def callback_tenants(self) -> list[str]:
         """See `DueDeliveries.callback_tenants`."""
         return [item["sk"] for item in await self._client.all(query(None, "#pk = :pk", pk=ACCOUNTS))]
 

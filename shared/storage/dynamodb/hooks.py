@@ -69,15 +69,14 @@ class DynamoHooks(DynamoParts):
 class EveryHook:
     """Implements `shared.storage.hooks.AllHooks`."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    _client: Client
 
-    async def find(self, hook_id: str) -> KeptHook | None:
+    async def find_hook(self, hook_id: str) -> KeptHook | None:
         """See `AllHooks.find_hook`."""
         item = await self._client.get({"pk": HOOKS, "sk": hook_id})
         return _kept(item) if item else None
 
-    async def all(self) -> list[KeptHook]:
+    async def all_hooks(self) -> list[KeptHook]:
         """See `AllHooks.all_hooks`."""
         return [_kept(item) for item in await self._client.all(query(None, "#pk = :pk", pk=HOOKS))]
 

@@ -10,7 +10,6 @@ from typing import Final, Self
 from shared.clock import Clock, from_ms, system_clock
 from shared.ids import SessionRef
 from shared.storage.access import AccessKeys
-from shared.storage.deliveries import DeliveryRef
 from shared.storage.dynamodb.access import DynamoVault
 from shared.storage.dynamodb.actions import ABSENT, put, query
 from shared.storage.dynamodb.address import Address
@@ -27,10 +26,8 @@ from shared.storage.dynamodb.removal import Sweep
 from shared.storage.dynamodb.schema import ERASING, SHARDS, shard_of
 from shared.storage.dynamodb.summary_work import SummaryWork
 from shared.storage.dynamodb.workers import DynamoDeployment
-from shared.storage.hooks import KeptHook
 from shared.storage.jobs import DueSummary, RunningPart
 from shared.storage.limits import Limits
-from shared.storage.tenant_index import Heartbeat, SeenWorker, Waiting
 from shared.storage.types import Calibrated, OutboxRow
 
 CALIBRATION: Final = "calibration"
@@ -50,7 +47,7 @@ class DynamoTenantStore(
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
 
 
-class DynamoStore:
+class DynamoStore(DynamoDeployment, DueCallbacks, EveryHook):
     """Implements `shared.storage.contract.Store`."""
 
     def __init__(self, client: Client, limits: Limits, clock: Clock = system_clock) -> None:
@@ -59,9 +56,6 @@ class DynamoStore:
         self._client = client
         self._due = DueWork(client, limits)
         self._summaries = SummaryWork(client, limits)
-        self._callbacks = DueCallbacks(client)
-        self._deployment = DynamoDeployment(client)
-        self._hooks = EveryHook(client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,38 +111,6 @@ class DynamoStore:
     def cold_sessions(self) -> AsyncIterator[SessionRef]:
         """See `Store.cold_sessions`."""
         return self._summaries.cold()
-
-    async def due_deliveries(self, bucket: str, limit: int) -> list[DeliveryRef]:
-        """See `DueDeliveries.due_deliveries`."""
-        return await self._callbacks.due(bucket, limit)
-
-    async def callback_tenants(self) -> list[str]:
-        """See `DueDeliveries.callback_tenants`."""
-        return await self._callbacks.tenants()
-
-    async def beat(self, heartbeat: Heartbeat) -> None:
-        """See `DeploymentIndex.beat`."""
-        await self._deployment.beat(heartbeat)
-
-    async def workers(self) -> list[SeenWorker]:
-        """See `DeploymentIndex.workers`."""
-        return await self._deployment.workers()
-
-    async def waiting(self) -> Waiting:
-        """See `DeploymentIndex.waiting`."""
-        return await self._deployment.waiting()
-
-    async def tenants(self) -> list[str]:
-        """See `DeploymentIndex.tenants`."""
-        return await self._deployment.tenants()
-
-    async def find_hook(self, hook_id: str) -> KeptHook | None:
-        """See `AllHooks.find_hook`."""
-        return await self._hooks.find(hook_id)
-
-    async def all_hooks(self) -> list[KeptHook]:
-        """See `AllHooks.all_hooks`."""
-        return await self._hooks.all()
 
     async def now(self) -> datetime:
         """See `Store.now`."""

@@ -19,8 +19,7 @@ MOST_OF_SHARD: Final = 1_000
 class DynamoDeployment:
     """Implements `shared.storage.tenant_index.DeploymentIndex`."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    _client: Client
 
     async def beat(self, heartbeat: Heartbeat) -> None:
         """See `DeploymentIndex.beat`."""

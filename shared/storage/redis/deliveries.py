@@ -133,18 +133,17 @@ class RedisDeliveries(RedisScripts):
             await self._unlist(request_id, *STATUSES)
 
 
-class DueWork:
+class DueCallbacks:
     """Implements `shared.storage.deliveries.DueDeliveries`."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    _client: Client
 
-    async def due(self, bucket: str, limit: int) -> list[DeliveryRef]:
+    async def due_deliveries(self, bucket: str, limit: int) -> list[DeliveryRef]:
         """See `DueDeliveries.due_deliveries`."""
         answer = await self._client.run("due_deliveries", wake_key(bucket), tenant="-", limit=limit, again=AGAIN_MS)
         return [DeliveryRef.parse(member) for member in answer[1]]
 
-    async def tenants(self) -> list[str]:
+    async def callback_tenants(self) -> list[str]:
         """See `DueDeliveries.callback_tenants`."""
         found = await self._client.call(lambda: cast("Awaitable[list[str]]", self._client.redis.hkeys(CALLBACKS)))
         return sorted(found)

@@ -48,15 +48,14 @@ class RedisHooks(RedisScripts):
 class EveryHook:
     """Implements `shared.storage.hooks.AllHooks`."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    _client: Client
 
-    async def find(self, hook_id: str) -> KeptHook | None:
+    async def find_hook(self, hook_id: str) -> KeptHook | None:
         """See `AllHooks.find_hook`."""
         (found,) = await _read(self._client, [hook_id])
         return found
 
-    async def all(self) -> list[KeptHook]:
+    async def all_hooks(self) -> list[KeptHook]:
         """See `AllHooks.all_hooks`."""
         found = await self._client.call(lambda: cast("Awaitable[dict[str, str]]", self._client.redis.hgetall(HOOKS)))
         return [_kept(hook_id, raw) for hook_id, raw in sorted(found.items())]

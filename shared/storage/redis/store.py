@@ -19,8 +19,6 @@ from shared.errors import CustomerErasing
 from shared.ids import SessionRef, all_buckets
 from shared.storage import records
 from shared.storage.access import AccessKeys
-from shared.storage.deliveries import DeliveryRef
-from shared.storage.hooks import KeptHook
 from shared.storage.jobs import DueSummary, RunningPart
 from shared.storage.keys import (
     BUCKETS,
@@ -37,7 +35,7 @@ from shared.storage.redis.batches import RedisBatches, running
 from shared.storage.redis.client import Client, connect
 from shared.storage.redis.counters import RedisCounters
 from shared.storage.redis.customers import RedisAsCalled
-from shared.storage.redis.deliveries import DueWork, RedisDeliveries
+from shared.storage.redis.deliveries import DueCallbacks, RedisDeliveries
 from shared.storage.redis.hooks import EveryHook, RedisHooks
 from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.merging import merge_in
@@ -45,7 +43,6 @@ from shared.storage.redis.summaries import SummaryWork, cold_sessions
 from shared.storage.redis.tenant_index import RedisTenantIndex
 from shared.storage.redis.turns import RedisTurns
 from shared.storage.redis.workers import RedisDeployment
-from shared.storage.tenant_index import Heartbeat, SeenWorker, Waiting
 from shared.storage.types import Calibrated, OutboxRow
 
 LONGEST_BACKOFF_MS = 300_000
@@ -69,7 +66,7 @@ class RedisTenantStore(
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
 
 
-class RedisStore:
+class RedisStore(RedisDeployment, DueCallbacks, EveryHook):
     """Implements `shared.storage.contract.Store`."""
 
     def __init__(self, client: Client, limits: Limits, clock: Clock = system_clock) -> None:
@@ -78,9 +75,6 @@ class RedisStore:
         self._client = client
         self._marks = BucketMarks(client)
         self._summaries = SummaryWork(client, limits)
-        self._callbacks = DueWork(client)
-        self._deployment = RedisDeployment(client)
-        self._hooks = EveryHook(client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -152,38 +146,6 @@ class RedisStore:
     def cold_sessions(self) -> AsyncIterator[SessionRef]:
         """See `Store.cold_sessions`."""
         return cold_sessions(self._client)
-
-    async def due_deliveries(self, bucket: str, limit: int) -> list[DeliveryRef]:
-        """See `DueDeliveries.due_deliveries`."""
-        return await self._callbacks.due(bucket, limit)
-
-    async def callback_tenants(self) -> list[str]:
-        """See `DueDeliveries.callback_tenants`."""
-        return await self._callbacks.tenants()
-
-    async def beat(self, heartbeat: Heartbeat) -> None:
-        """See `DeploymentIndex.beat`."""
-        await self._deployment.beat(heartbeat)
-
-    async def workers(self) -> list[SeenWorker]:
-        """See `DeploymentIndex.workers`."""
-        return await self._deployment.workers()
-
-    async def waiting(self) -> Waiting:
-        """See `DeploymentIndex.waiting`."""
-        return await self._deployment.waiting()
-
-    async def tenants(self) -> list[str]:
-        """See `DeploymentIndex.tenants`."""
-        return await self._deployment.tenants()
-
-    async def find_hook(self, hook_id: str) -> KeptHook | None:
-        """See `AllHooks.find_hook`."""
-        return await self._hooks.find(hook_id)
-
-    async def all_hooks(self) -> list[KeptHook]:
-        """See `AllHooks.all_hooks`."""
-        return await self._hooks.all()
 
     async def now(self) -> datetime:
         """See `Store.now`."""

@@ -18,8 +18,7 @@ KEEP_MS: Final = 10 * HEARD_MS
 class RedisDeployment:
     """Implements `shared.storage.tenant_index.DeploymentIndex`."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    _client: Client
 
     async def beat(self, heartbeat: Heartbeat) -> None:
         """See `DeploymentIndex.beat`."""
