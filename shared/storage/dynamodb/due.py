@@ -24,15 +24,14 @@ LONGEST_BACKOFF_MS: Final = 300_000
 class DueWork:
     """The deployment's due work."""
 
-    def __init__(self, client: Client, limits: Limits) -> None:
-        self._client = client
-        self._limits = limits
+    _client: Client
+    limits: Limits
 
     async def overdue(self, bucket: str, limit: int) -> list[tuple[SessionRef, bool]]:
         """See `Store.overdue`."""
         now = await self._client.now()
         found = []
-        for item in await self.find(f"wake/{shard_of(bucket)}", now, limit):
+        for item in await self._find(f"wake/{shard_of(bucket)}", now, limit):
             woken = await self._overdue(item, now)
             if woken is not None:
                 found.append(woken)
@@ -42,13 +41,13 @@ class DueWork:
         """See `Store.take_rows`."""
         now = await self._client.now()
         found = []
-        for item in await self.find(f"outbox/{shard_of(bucket)}", now, limit):
+        for item in await self._find(f"outbox/{shard_of(bucket)}", now, limit):
             taken = update(
                 {"pk": item["pk"], "sk": item["sk"]},
                 "SET #due_at = :next",
                 "#due_at = :seen",
                 seen=item["due_at"],
-                next=now + self._limits.announce_grace_ms,
+                next=now + self.limits.announce_grace_ms,
             )
             try:
                 row = await self._client.write(taken)
@@ -62,7 +61,7 @@ class DueWork:
         """See `Store.strike`."""
         await self._client.delete_many(outbox_key(bucket, row) for row in row_ids)
 
-    async def find(self, partition: str, now: int, limit: int) -> list[Item]:
+    async def _find(self, partition: str, now: int, limit: int) -> list[Item]:
         """Return the keys of what is due in one partition of the index, longest due first."""
         asked = query("due", "#due_pk = :partition AND #due_at <= :now", partition=partition, now=now)
         return await self._client.first(asked, limit)
@@ -78,7 +77,7 @@ class DueWork:
         # Renewing a lease leaves the wake time alone, so that the two do not get in each other's way.
         held, renewed = held_until > now, held_until > item["due_at"]
         tries = (0 if renewed else inbox["tries"]) + (0 if held else 1)
-        backoff = min(2 * self._limits.grace_ms * 2 ** (tries - 1), max(LONGEST_BACKOFF_MS, 2 * self._limits.grace_ms))
+        backoff = min(2 * self.limits.grace_ms * 2 ** (tries - 1), max(LONGEST_BACKOFF_MS, 2 * self.limits.grace_ms))
         postponed = update(
             key,
             "SET #wake = :next, #due_at = :next, #tries = :tries",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final, Self
 
 from shared.clock import Clock, from_ms, system_clock
-from shared.ids import SessionRef
 from shared.storage.access import AccessKeys
 from shared.storage.dynamodb.access import DynamoVault
 from shared.storage.dynamodb.actions import ABSENT, put, query
@@ -26,9 +25,9 @@ from shared.storage.dynamodb.removal import Sweep
 from shared.storage.dynamodb.schema import ERASING, SHARDS, shard_of
 from shared.storage.dynamodb.summary_work import SummaryWork
 from shared.storage.dynamodb.workers import DynamoDeployment
-from shared.storage.jobs import DueSummary, RunningPart
+from shared.storage.jobs import RunningPart
 from shared.storage.limits import Limits
-from shared.storage.types import Calibrated, OutboxRow
+from shared.storage.types import Calibrated
 
 CALIBRATION: Final = "calibration"
 DAY_MS: Final = 86_400_000
@@ -47,15 +46,13 @@ class DynamoTenantStore(
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
 
 
-class DynamoStore(DynamoDeployment, DueCallbacks, EveryHook):
+class DynamoStore(DueWork, SummaryWork, DynamoDeployment, DueCallbacks, EveryHook):
     """Implements `shared.storage.contract.Store`."""
 
     def __init__(self, client: Client, limits: Limits, clock: Clock = system_clock) -> None:
         self.access = AccessKeys(DynamoVault(client), clock)
         self.limits = limits
         self._client = client
-        self._due = DueWork(client, limits)
-        self._summaries = SummaryWork(client, limits)
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,37 +77,9 @@ class DynamoStore(DynamoDeployment, DueCallbacks, EveryHook):
         del every
         return list(SHARDS)
 
-    async def overdue(self, bucket: str, limit: int) -> list[tuple[SessionRef, bool]]:
-        """See `Store.overdue`."""
-        return await self._due.overdue(bucket, limit)
-
-    async def take_rows(self, bucket: str, limit: int) -> list[OutboxRow]:
-        """See `Store.take_rows`."""
-        return await self._due.take_rows(bucket, limit)
-
-    async def strike(self, bucket: str, row_ids: Sequence[str]) -> None:
-        """See `Store.strike`."""
-        await self._due.strike(bucket, row_ids)
-
-    async def due_summaries(self, bucket: str, limit: int) -> list[DueSummary]:
-        """See `Store.due_summaries`."""
-        return await self._summaries.due(bucket, limit)
-
-    async def launch_summary(self, ref: SessionRef) -> bool:
-        """See `Store.launch_summary`."""
-        return await self._summaries.launch(ref)
-
-    async def summaries_in_flight(self) -> list[SessionRef]:
-        """See `Store.summaries_in_flight`."""
-        return await self._summaries.in_flight()
-
     async def running_parts(self) -> list[RunningPart]:
         """See `Store.running_parts`."""
         return await running(self._client)
-
-    def cold_sessions(self) -> AsyncIterator[SessionRef]:
-        """See `Store.cold_sessions`."""
-        return self._summaries.cold()
 
     async def now(self) -> datetime:
         """See `Store.now`."""
@@ -134,7 +103,7 @@ class DynamoStore(DynamoDeployment, DueCallbacks, EveryHook):
     async def sweep(self, bucket: str, limit: int) -> int:
         """See `Store.sweep`. It goes on with a long session until that is gone, or a minute is over."""
         now, until = await self._client.now(), time.monotonic() + SWEEP_SECONDS
-        found = await self._due.find(f"retain/{shard_of(bucket)}", now, limit)
+        found = await self._find(f"retain/{shard_of(bucket)}", now, limit)
         for item in found:
             _, tenant, _, name = item["pk"].split("/", 3)
             own = self.tenant(tenant)

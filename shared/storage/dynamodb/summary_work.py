@@ -31,11 +31,10 @@ AT_ONCE: Final = 16
 class SummaryWork:
     """Finds sessions through the index, which may be early, and judges each by the table."""
 
-    def __init__(self, client: Client, limits: Limits) -> None:
-        self._client = client
-        self._limits = limits
+    _client: Client
+    limits: Limits
 
-    async def due(self, bucket: str, limit: int) -> list[DueSummary]:
+    async def due_summaries(self, bucket: str, limit: int) -> list[DueSummary]:
         """See `Store.due_summaries`."""
         now = await self._client.now()
         asked = query("due", "#due_pk = :partition AND #due_at <= :now", partition=f"sum/{shard_of(bucket)}", now=now)
@@ -61,10 +60,10 @@ class SummaryWork:
         due = sorted((each for each in judged if each is not None), key=lambda due: (due.since, str(due.ref)))
         return _of_each_tenant(due, limit)
 
-    async def launch(self, ref: SessionRef) -> bool:
+    async def launch_summary(self, ref: SessionRef) -> bool:
         """See `Store.launch_summary`."""
         now = await self._client.now()
-        ends = now + self._limits.summary_lease_ms
+        ends = now + self.limits.summary_lease_ms
         launched = update(
             session_key(ref.tenant, ref.session_id, SUMMARY),
             "SET #due_at = :ends",
@@ -80,14 +79,14 @@ class SummaryWork:
             return failed.again and (failed.items[0] or {}).get("due_at") == ends
         return True
 
-    async def in_flight(self) -> list[SessionRef]:
+    async def summaries_in_flight(self) -> list[SessionRef]:
         """See `Store.summaries_in_flight`."""
         now = await self._client.now()
         found = await self._client.all(query(None, "#pk = :pk", pk=FLIGHTS))
         flying = sorted((item["ends"], item["sk"]) for item in found if item["ends"] > now)
         return [SessionRef.parse(name) for _, name in flying]
 
-    async def cold(self) -> AsyncIterator[SessionRef]:
+    async def cold_sessions(self) -> AsyncIterator[SessionRef]:
         """See `Store.cold_sessions`."""
         async for page in self._client.pages(query(None, "#pk = :pk", pk=COLD), PAGE):
             for item in page:
@@ -96,7 +95,7 @@ class SummaryWork:
     async def _judged(self, item: Item, now: int) -> DueSummary | None:
         """Return a session that was found, if it is due; else let the index find it when it is."""
         ref = SessionRef(*session_in(item["pk"]))
-        own = DynamoSummaries(self._client, ref.tenant, self._limits)
+        own = DynamoSummaries(self._client, ref.tenant, self.limits)
         try:
             state = await own.found(ref.session_id, now)
         except UnknownSession:
@@ -105,7 +104,7 @@ class SummaryWork:
         account = account_of(state)
         if account.found is None or account.found > now:  # it was moved since
             return None
-        reason, since = falls_due(account, self._limits, now)
+        reason, since = falls_due(account, self.limits, now)
         if reason is not None and since is not None:
             return DueSummary(ref, from_ms(since))
         with suppress(ConditionFailed):  # it changed meanwhile, and is looked at again
@@ -114,7 +113,7 @@ class SummaryWork:
 
     async def _put_off(self, ref: SessionRef, now: int) -> None:
         """Look again later at what is past its retention, or not whole yet; the index may also be late to forget."""
-        key, later = session_key(ref.tenant, ref.session_id, SUMMARY), now + self._limits.summary_lease_ms
+        key, later = session_key(ref.tenant, ref.session_id, SUMMARY), now + self.limits.summary_lease_ms
         with suppress(ConditionFailed):
             await self._client.write(update(key, "SET #due_at = :later", "#due_at <= :now", now=now, later=later))
 

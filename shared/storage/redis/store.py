@@ -19,7 +19,7 @@ from shared.errors import CustomerErasing
 from shared.ids import SessionRef, all_buckets
 from shared.storage import records
 from shared.storage.access import AccessKeys
-from shared.storage.jobs import DueSummary, RunningPart
+from shared.storage.jobs import RunningPart
 from shared.storage.keys import (
     BUCKETS,
     CALIBRATION,
@@ -39,7 +39,7 @@ from shared.storage.redis.deliveries import DueCallbacks, RedisDeliveries
 from shared.storage.redis.hooks import EveryHook, RedisHooks
 from shared.storage.redis.marks import BucketMarks
 from shared.storage.redis.merging import merge_in
-from shared.storage.redis.summaries import SummaryWork, cold_sessions
+from shared.storage.redis.summaries import SummaryWork
 from shared.storage.redis.tenant_index import RedisTenantIndex
 from shared.storage.redis.turns import RedisTurns
 from shared.storage.redis.workers import RedisDeployment
@@ -66,7 +66,7 @@ class RedisTenantStore(
     """All records of one tenant. Implements `shared.storage.contract.TenantStore`."""
 
 
-class RedisStore(RedisDeployment, DueCallbacks, EveryHook):
+class RedisStore(SummaryWork, RedisDeployment, DueCallbacks, EveryHook):
     """Implements `shared.storage.contract.Store`."""
 
     def __init__(self, client: Client, limits: Limits, clock: Clock = system_clock) -> None:
@@ -74,7 +74,6 @@ class RedisStore(RedisDeployment, DueCallbacks, EveryHook):
         self.limits = limits
         self._client = client
         self._marks = BucketMarks(client)
-        self._summaries = SummaryWork(client, limits)
 
     async def __aenter__(self) -> Self:
         return self
@@ -127,25 +126,9 @@ class RedisStore(RedisDeployment, DueCallbacks, EveryHook):
         if row_ids:
             await self._client.run("strike", wake_key(bucket), tenant="-", rows=list(row_ids))
 
-    async def due_summaries(self, bucket: str, limit: int) -> list[DueSummary]:
-        """See `Store.due_summaries`."""
-        return await self._summaries.due(bucket, limit)
-
-    async def launch_summary(self, ref: SessionRef) -> bool:
-        """See `Store.launch_summary`."""
-        return await self._summaries.launch(ref)
-
-    async def summaries_in_flight(self) -> list[SessionRef]:
-        """See `Store.summaries_in_flight`."""
-        return await self._summaries.in_flight()
-
     async def running_parts(self) -> list[RunningPart]:
         """See `Store.running_parts`."""
         return await running(self._client)
-
-    def cold_sessions(self) -> AsyncIterator[SessionRef]:
-        """See `Store.cold_sessions`."""
-        return cold_sessions(self._client)
 
     async def now(self) -> datetime:
         """See `Store.now`."""

@@ -134,51 +134,52 @@ class SummaryWork:
     nothing else rests.
     """
 
-    def __init__(self, client: Client, limits: Limits) -> None:
-        self._client = client
-        self._shared: dict[str, Any] = {"tenant": "-", **codec.limits(limits)}
-        self._lease_ms = limits.summary_lease_ms
+    _client: Client
+    limits: Limits
 
-    async def due(self, bucket: str, limit: int) -> list[DueSummary]:
+    async def due_summaries(self, bucket: str, limit: int) -> list[DueSummary]:
         """See `Store.due_summaries`."""
-        answer = await self._client.run("due_summaries", wake_key(bucket), **self._shared, limit=limit, most=LOOKED_AT)
+        answer = await self._client.run(
+            "due_summaries", wake_key(bucket), tenant="-", **codec.limits(self.limits), limit=limit, most=LOOKED_AT
+        )
         members = list(answer[1])
         return [
             DueSummary(replace(SessionRef.parse(member), at=bucket), from_ms(int(float(since))))
             for member, since in zip(members[::2], members[1::2], strict=True)
         ]
 
-    async def launch(self, ref: SessionRef) -> bool:
+    async def launch_summary(self, ref: SessionRef) -> bool:
         """See `Store.launch_summary`."""
-        shared = {**self._shared, "tenant": ref.tenant}
-        answer = await self._client.run("launch_summary", wake_key(ref.bucket), **shared, session=ref.session_id)
+        limits = codec.limits(self.limits)
+        answer = await self._client.run(
+            "launch_summary", wake_key(ref.bucket), tenant=ref.tenant, **limits, session=ref.session_id
+        )
         if not answer[0]:
             return False
-        await _fly(self._client, ref, await self._client.now() + self._lease_ms)
+        await _fly(self._client, ref, await self._client.now() + self.limits.summary_lease_ms)
         return True
 
-    async def in_flight(self) -> list[SessionRef]:
+    async def summaries_in_flight(self) -> list[SessionRef]:
         """See `Store.summaries_in_flight`."""
         now = await self._client.now()
         await self._client.call(lambda: self._client.redis.zremrangebyscore(FLIGHTS, "-inf", now))
         found = await self._client.call(lambda: cast("Awaitable[list[str]]", self._client.redis.zrange(FLIGHTS, 0, -1)))
         return [SessionRef.parse(member) for member in found]
 
+    async def cold_sessions(self) -> AsyncIterator[SessionRef]:
+        """See `Store.cold_sessions`."""
+        cursor = 0
 
-async def cold_sessions(client: Client) -> AsyncIterator[SessionRef]:
-    """See `Store.cold_sessions`."""
-    cursor = 0
+        async def scan() -> Any:
+            return await self._client.redis.sscan(COLD, cursor, count=SCANNED)
 
-    async def scan() -> Any:
-        return await client.redis.sscan(COLD, cursor, count=SCANNED)
-
-    while True:
-        found = await client.call(scan)
-        cursor = int(found[0])
-        for member in found[1]:
-            yield SessionRef.parse(member)
-        if cursor == 0:
-            return
+        while True:
+            found = await self._client.call(scan)
+            cursor = int(found[0])
+            for member in found[1]:
+                yield SessionRef.parse(member)
+            if cursor == 0:
+                return
 
 
 async def _fly(client: Client, ref: SessionRef, until: int) -> None:
