@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from celery import Celery
 from kombu import Connection, Queue
-from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import TRANSPORT_ALIASES, _transport_cache
 
 from shared.broker.events import EventPublisher, Publisher, declare_anew
 from shared.broker.names import QUEUES
@@ -41,8 +41,10 @@ class Transport:
     event_queue_arguments: ClassVar[Mapping[str, Any]] = {}
 
     def install(self) -> None:
-        """Let Kombu use our class for the schemes."""
+        """Let Kombu use our class for the schemes, also where it has resolved them to its own already."""
         TRANSPORT_ALIASES.update(self.kombu)
+        for scheme in self.kombu:
+            _transport_cache.pop(scheme, None)
 
     def address(self, settings: Settings) -> str:
         """Return the address as Kombu is given it."""

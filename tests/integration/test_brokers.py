@@ -69,12 +69,14 @@ def heard(service: tuple[Stack, Heard]) -> Heard:
 
 def test_the_depth_of_each_queue_and_each_role_are_told(stack: Stack) -> None:
     with stack.client() as client:
-        told = client.get("/api/status").json()
         names = {"chat", "quarantine", "maintenance", "summaries", "callbacks"}
-        assert {each["name"] for each in told["queues"]} == names
+        wait_for(
+            "each queue to be told of",
+            lambda: names == {each["name"] for each in client.get("/api/status").json().get("queues", ())},
+        )
         wait_for(
             "each role to be heard of",
-            lambda: names == {w["role"] for w in client.get("/api/status").json()["workers"]},
+            lambda: names == {w["role"] for w in client.get("/api/status").json().get("workers", ())},
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import httpx2
+from botocore.config import Config
 
 from cli.embedded import free_port
 from shared.storage.dynamodb.address import Address
@@ -76,6 +77,7 @@ class Moto:
                 aws_access_key_id=KEY,
                 aws_secret_access_key=KEY,
                 endpoint_url=self.endpoint,
+                config=Config(read_timeout=180),  # asked again, it would do twice what it is slow to do
             )
         return self._clients[service]
 

@@ -162,9 +162,14 @@ class Stack:
         return wait_for(f"the end of {request_id}", look, seconds)
 
     def transcript(self, session_id: str) -> list[tuple[str, str]]:
-        """Return (role, content) of every message of a session."""
-        with self.client() as client:
-            found = client.get(f"/api/sessions/{session_id}/messages", params={"limit": 200}).json()
+        """Return (role, content) of every message of a session; a store that is away for a moment is asked again."""
+
+        def look() -> httpx2.Response | None:
+            with self.client() as client:
+                response = client.get(f"/api/sessions/{session_id}/messages", params={"limit": 200})
+            return None if response.status_code == httpx2.codes.SERVICE_UNAVAILABLE else response
+
+        found = wait_for(f"the messages of {session_id}", look).json()
         return [(message["role"], message["content"]) for message in found]
 
 

@@ -11,12 +11,15 @@ import boto3
 import pytest
 import structlog
 from celery.worker.consumer import Consumer
+from kombu import Connection
 from kombu.exceptions import OperationalError
+from kombu.transport import TRANSPORT_ALIASES, _transport_cache
 from vine import promise, transform
 
 from shared.broker import Waker, depths_of, make_celery, make_publisher, transport_of
 from shared.broker.aws import access_of
 from shared.broker.rabbitmq import DELAYED_DELIVERY, SteadyConsumer
+from shared.broker.redis import SteadyChannel as SteadyRedisChannel
 from shared.broker.sns import MOST_BYTES, TopicPublisher
 from shared.broker.sqs import SteadyChannel, SteadyPolls
 from shared.errors import SettingsError
@@ -45,6 +48,16 @@ def moto() -> Iterator[Moto]:
 @pytest.fixture
 def on_moto(moto: Moto) -> Settings:
     return load_settings(redis_url="redis://h", **{name.lower(): text for name, text in moto.as_broker().items()})
+
+
+def test_a_process_that_spoke_to_a_broker_before_uses_our_transport_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(TRANSPORT_ALIASES, "redis", "kombu.transport.redis:Transport")
+    monkeypatch.delitem(_transport_cache, "redis", raising=False)
+    assert Connection("redis://h").transport
+    ours = make_celery(load_settings(redis_url="redis://h"), socket_seconds=1)
+    assert issubclass(ours.connection_for_write().transport.Channel, SteadyRedisChannel)
 
 
 @pytest.mark.parametrize(
