@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from shared.storage.dynamodb.client import Client
 from shared.storage.dynamodb.schema import session_key
 from shared.storage.dynamodb.store import DynamoStore
 from shared.storage.limits import Limits
-from tests.contract.store import LIMITS, Cut, Desk, StoreClock
+from tests.contract.store import LIMITS, Desk, Stops, StoreClock
 from tests.contract.strict import Sizes, hold
 
 WRITES: Final = {"transact_write_items", "put_item", "update_item", "delete_item", "batch_write_item"}
@@ -26,7 +26,6 @@ class InsideDynamoDB(Client):
     """Implements `tests.contract.store.Inside`; it is the client itself, so that it can lose an answer."""
 
     _loses = False
-    _left: int | None = None
 
     @cached_property
     def _sizes(self) -> Sizes:
@@ -69,16 +68,17 @@ class InsideDynamoDB(Client):
         del operation
         self._loses = True
 
-    def cut_after(self, commands: int | None) -> None:
+    @cached_property
+    def _stops(self) -> Stops:
+        return Stops()
+
+    def cut_after(self, commands: int | None, meanwhile: Callable[[], Awaitable[object]] | None = None) -> None:
         """See `Inside.cut_after`."""
-        self._left = commands
+        self._stops.after(commands, meanwhile)
 
     async def _once(self, operation: str, arguments: Mapping[str, Any]) -> Any:
         hold(operation, arguments)
-        if self._left is not None:
-            if self._left == 0:
-                raise Cut
-            self._left -= 1
+        await self._stops.pass_()
         answer = await super()._once(operation, arguments)
         self._sizes.take(operation, arguments)
         if self._loses and operation in WRITES:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -88,6 +90,7 @@ class MergingContract:
 
     limits = MEMORY_LIMITS
     cut_every = 1  # commands
+    stand_every = 1
 
     async def test_all_that_is_kept_of_one_is_the_others(self, desk: Desk) -> None:
         asked = await visited(desk)
@@ -515,6 +518,41 @@ class MergingContract:
             after += self.cut_every
 
     @pytest.mark.timeout(600)
+    async def test_who_stood_still_while_the_other_was_erased_leaves_nothing(self, desk: Desk) -> None:
+        stood, after = [True], 0
+
+        async def meanwhile() -> None:
+            stood.append(True)
+            await erase(desk, MARIA)
+
+        while stood:
+            await visited(desk)
+            await desk.turn("Hello", customer=MARIA)
+            stood.clear()
+            await self._cut(desk, ANON, after, meanwhile)
+            if await ids(desk, ANON):  # it had not begun, or begins anew
+                await merge(desk)
+                await erase(desk, MARIA)
+            elif not stood:
+                await erase(desk, MARIA)
+            contents = await desk.inside.contents()
+            left = [word for word in (ANON, MARIA, "A-1234") if word in contents]
+            assert left == [], f"stood still after {after} commands"
+            after += self.stand_every
+
+    @pytest.mark.timeout(600)
+    async def test_what_is_redacted_on_its_way_is_in_no_index(self, desk: Desk) -> None:
+        cut, after = True, 0
+        while cut:
+            asked = await visited(desk)
+            cut = await self._cut(desk, ANON, after)
+            await desk.own.redact(str(asked.session_id), 1)
+            await merge(desk)
+            assert (await desk.own.index_changes(MARIA, None)).pieces == (), f"cut off after {after} commands"
+            await erase(desk, MARIA)
+            after += self.cut_every
+
+    @pytest.mark.timeout(600)
     async def test_a_session_that_is_deleted_on_its_way_leaves_nothing(self, desk: Desk) -> None:
         cut, after = True, 0
         while cut:
@@ -571,6 +609,17 @@ class MergingContract:
         await erase(desk, MARIA)
         assert MARIA not in await desk.inside.contents()
 
+    async def test_an_id_that_was_only_read_by_leads_to_nobody_who_was_erased(self, desk: Desk) -> None:
+        await visited(desk)
+        await desk.turn("Hello", customer=MARIA)
+        await merge(desk)
+        for _ in range(3):
+            await desk.inside.age(RETENTION_MS // 2)
+            await ids(desk, ANON)
+        await desk.turn("Hello again", customer=MARIA)
+        await erase(desk, MARIA)
+        assert MARIA not in await desk.inside.contents()
+
     async def _named_again_after_long(self, desk: Desk) -> NewRequest:
         """Merge; and name the old id again when only the other was heard of for longer than all is kept."""
         await visited(desk)
@@ -616,14 +665,39 @@ class MergingContract:
             await erase(desk, MARIA)
             after += self.cut_every
 
-    async def _cut(self, desk: Desk, source: str, after: int) -> bool:
+    async def _cut(
+        self, desk: Desk, source: str, after: int, meanwhile: Callable[[], Awaitable[object]] | None = None
+    ) -> bool:
         """Merge until so many commands were sent; return whether it was cut off."""
-        desk.inside.cut_after(after)
+        desk.inside.cut_after(after, meanwhile)
         try:
             await merge(desk, source)
-        except Cut:
+        except (Cut, CustomerErasing):
             return True
         finally:
             desk.inside.cut_after(None)
             desk.clock.pass_(MINUTE)  # and with it the lease of whoever died
         return False
+
+
+class MergingForEverContract:
+    """The rules where nothing ever ends, for any store."""
+
+    limits = replace(MEMORY_LIMITS, memory_retention_ms=0)
+
+    async def test_an_old_id_leads_on_for_ever_and_until_what_it_leads_to_goes(self, desk: Desk) -> None:
+        asked, gone = await visited(desk), await desk.turn("Hello", customer=ANON, conversation_id="chat-2")
+        await merge(desk)
+        for _ in range(3):
+            desk.clock.pass_(RETENTION_MS)
+            await desk.inside.age(RETENTION_MS)
+        assert set(await ids(desk, ANON)) == {asked.session_id, gone.session_id}
+        assert await desk.transcript(asked) == ["My order is A-1234", "Re: My order is A-1234"]
+        again = await desk.turn("And now?", customer=ANON)
+        assert (await desk.own.session(str(again.session_id))).customer_id == MARIA
+        await desk.own.delete_session(str(gone.session_id))
+        await erase(desk, MARIA)
+        desk.clock.pass_(RETENTION_MS)
+        await desk.inside.age(RETENTION_MS)
+        left = await desk.inside.names()
+        assert [name for name in left if ":at:" in name or ANON in name or MARIA in name] == []

@@ -12,7 +12,7 @@ from shared.ids import SessionRef
 from shared.storage.limits import Limits
 from shared.storage.redis.client import Client
 from shared.storage.redis.store import RedisStore
-from tests.contract.store import LIMITS, Cut, Desk, StoreClock
+from tests.contract.store import LIMITS, Desk, Stops, StoreClock
 
 # What may lie in the store for ever; anything else without a TTL is a leak.
 LASTING = (
@@ -56,7 +56,12 @@ class InsideRedis:
 
     async def contents(self) -> str:
         """See `Inside.contents`. DUMP may compress, so each is read by its kind."""
+
+        async def gone(name: str) -> None:
+            del name
+
         reads: dict[str, Callable[[str], Any]] = {
+            "none": gone,  # it ended since it was named
             "string": self._redis.get,
             "hash": self._redis.hgetall,
             "list": lambda name: self._redis.lrange(name, 0, -1),
@@ -94,16 +99,13 @@ class InsideRedis:
 
         self._client._scripts[operation] = cast("Any", lossy)
 
-    def cut_after(self, commands: int | None) -> None:
+    def cut_after(self, commands: int | None, meanwhile: Callable[[], Awaitable[object]] | None = None) -> None:
         """See `Inside.cut_after`."""
-        left = commands
+        stops = Stops()
+        stops.after(commands, meanwhile)
 
         async def call(ask: Callable[[], Awaitable[Any]]) -> Any:
-            nonlocal left
-            if left is not None:
-                if left == 0:
-                    raise Cut
-                left -= 1
+            await stops.pass_()
             return await Client.call(self._client, ask)
 
         self._client.call = call  # type: ignore[method-assign]  # the fault

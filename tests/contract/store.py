@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -71,8 +72,36 @@ class Inside(Protocol):
     def lose_the_next_answer(self, operation: str) -> None:
         """Let the operation's next write happen, and its answer be lost on the way."""
 
-    def cut_after(self, commands: int | None) -> None:
-        """Let whoever asks die after so many more commands to the store (`Cut`); None: nobody any more."""
+    def cut_after(self, commands: int | None, meanwhile: Callable[[], Awaitable[object]] | None = None) -> None:
+        """Let whoever asks die after so many more commands to the store (`Cut`); None: nobody any more.
+
+        With `meanwhile` they stand still there until that is done, and die after one command more.
+        """
+
+
+class Stops:
+    """Where whoever asks a store dies, or stands still; one place in the tests of each store's client asks it."""
+
+    def __init__(self) -> None:
+        self._left: int | None = None
+        self._meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    def after(self, commands: int | None, meanwhile: Callable[[], Awaitable[object]] | None = None) -> None:
+        """See `Inside.cut_after`."""
+        self._left, self._meanwhile = commands, meanwhile
+
+    async def pass_(self) -> None:
+        """Let a command pass, or raise Cut."""
+        if self._left is None:
+            return
+        if self._left == 0:
+            act, self._meanwhile = self._meanwhile, None
+            if act is None:
+                raise Cut
+            self._left = None
+            await act()
+            self._left = 1
+        self._left -= 1
 
 
 class StoreClock:

@@ -20,7 +20,7 @@ from tests.contract.erasure import ErasureContract, erase
 from tests.contract.handling import HandlingContract
 from tests.contract.hooks import HookContract
 from tests.contract.lost import LostAnswerContract
-from tests.contract.merging import ANON, MARIA, MergingContract
+from tests.contract.merging import ANON, MARIA, MergingContract, MergingForEverContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
 from tests.contract.redaction import RedactionContract
@@ -99,10 +99,15 @@ class TestMerging(MergingContract):
     """Customers who turn out to be others."""
 
     cut_every = 7  # moto is slow
+    stand_every = 4  # among them the first write of pieces
 
 
 class TestRetention(RetentionContract):
     """What is kept no longer."""
+
+
+class TestMergingForEver(MergingForEverContract):
+    """Merging where there is no retention."""
 
 
 class TestForEver(ForEverContract):

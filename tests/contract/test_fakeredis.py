@@ -25,7 +25,7 @@ from tests.contract.erasure import ErasureContract
 from tests.contract.handling import HandlingContract
 from tests.contract.hooks import HookContract
 from tests.contract.lost import LostAnswerContract
-from tests.contract.merging import ANON, MARIA, MergingContract, merge
+from tests.contract.merging import ANON, MARIA, MergingContract, MergingForEverContract, merge
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
 from tests.contract.redaction import RedactionContract
@@ -107,6 +107,10 @@ class TestMerging(MergingContract):
 
 class TestRetention(RetentionContract):
     """What is kept no longer."""
+
+
+class TestMergingForEver(MergingForEverContract):
+    """Merging where there is no retention."""
 
 
 class TestForEver(ForEverContract):

@@ -21,7 +21,7 @@ from tests.contract.erasure import ErasureContract
 from tests.contract.handling import HandlingContract
 from tests.contract.hooks import HookContract
 from tests.contract.lost import LostAnswerContract
-from tests.contract.merging import MergingContract
+from tests.contract.merging import MergingContract, MergingForEverContract
 from tests.contract.recall_index import RecallIndexContract
 from tests.contract.records import RecordContract
 from tests.contract.redaction import RedactionContract
@@ -105,6 +105,10 @@ class TestMerging(MergingContract):
 
 class TestRetention(RetentionContract):
     """What is kept no longer."""
+
+
+class TestMergingForEver(MergingForEverContract):
+    """Merging where there is no retention."""
 
 
 class TestForEver(ForEverContract):

@@ -61,7 +61,7 @@ class DynamoIndexes(DynamoSummaries, IndexItems):
         condition, seen = standing(state.summary, "token", "nonce", "chunks")
         told = update(
             session_key(self.tenant, state.id, SUMMARY),
-            "SET #chunks = :chunks, #indexed = :through",
+            "SET #chunks = :chunks, #indexed = :through REMOVE #carried",
             condition,
             chunks=after,
             through=through,
@@ -95,7 +95,7 @@ class DynamoIndexes(DynamoSummaries, IndexItems):
             await self._unindexed(state.head["customer"], session_id, chunks)
             account = replace(account_of(state), indexed=0)
             change, values = self._moved_to(
-                session_id, next_look(account, self._limits, now), {"indexed": 0, "chunks": []}
+                session_id, next_look(account, self._limits, now), {"indexed": 0, "chunks": [], "carried": []}
             )
             condition, seen = standing(state.summary, "token", "nonce", "lease", "chunks")
             again = update(session_key(self.tenant, session_id, SUMMARY), change, condition, **values, **seen)

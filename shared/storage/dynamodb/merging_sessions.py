@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate, islice
 from typing import Any, Final
 
 from shared.errors import (
@@ -10,7 +12,7 @@ from shared.errors import (
     StoreUnavailable,
     UnknownSession,
 )
-from shared.storage.dynamodb.actions import ABSENT, EXISTS, Action, Item, check, delete, pack, put, query, update
+from shared.storage.dynamodb.actions import ABSENT, EXISTS, Action, check, delete, put, query, update
 from shared.storage.dynamodb.base import DELETED, HEAD, INBOX, SUMMARY, State, is_gone, is_over
 from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.erasure import DynamoErasure
@@ -32,6 +34,9 @@ from shared.storage.dynamodb.schema import (
 from shared.storage.dynamodb.summaries import standing
 
 TRIES: Final = 20
+# What of a session's pieces one transaction takes, of 100 items and 4 MB.
+MOST_PIECES: Final = 50
+PIECE_BYTES: Final = 2_000_000
 MOVING, DONE = "moving", "done"
 
 
@@ -112,7 +117,7 @@ class DynamoMovingSessions(DynamoErasure, DynamoIndexes):
             "chunks": [],
             "indexed": 0,
         }
-        changed["carried"] = [len(chunks), kept.get("indexed", 0)]
+        changed["carried"] = [len(chunks), kept.get("indexed", 0)] if chunks else []
         account = replace(account_of(state), lease=0, indexed=0)
         change, values = self._moved_to(state.id, next_look(account, self._limits, now), changed)
         condition, seen = standing(kept, "token", "nonce", "lease", "asked", "chunks")
@@ -157,51 +162,65 @@ class DynamoMovingSessions(DynamoErasure, DynamoIndexes):
         """Let pieces of the recall index follow their sessions. One that was indexed anew meanwhile has its own."""
         pk = customer_key(self.tenant, source, "")["pk"]
         found = await self._client.all(query(None, "#pk = :pk AND begins_with(#sk, :pieces)", pk=pk, pieces=PIECES))
-        of: dict[str, dict[int, Item]] = {}
+        of: dict[str, dict[int, bytes]] = {}
         for item in found:
             _, _, session_id, number = item["sk"].split("/")
-            of.setdefault(session_id, {})[int(number)] = item
+            of.setdefault(session_id, {})[int(number)] = item["value"]
         for session_id, pieces in of.items():
-            await self._place_pieces(session_id, pieces, into)
+            for _ in range(TRIES + len(pieces)):
+                if not await self._place_pieces(session_id, pieces, source, into):
+                    break
         await self._client.delete_many(found)
 
-    async def _place_pieces(self, session_id: str, pieces: dict[int, Item], into: str) -> None:
-        for _ in range(TRIES):
-            try:
-                state = await self._state(session_id, await self._client.now(), summary=True)
-            except UnknownSession:
-                return
-            count, through = state.summary.get("carried", [0, 0])
-            if state.inbox["customer"] != into or state.summary.get("chunks") or sorted(pieces) != list(range(count)):
-                return
-            mark = await self._client.get(customer_key(self.tenant, into, MARK))
-            version = (mark["version"] if mark else 0) + 1
-            placed = [
-                {**customer_key(self.tenant, into, piece_sk(version, session_id, number)), "value": item["value"]}
-                for number, item in pieces.items()
-            ]
-            await self._client.write_many(put_request(item) for item in placed)
-            condition, seen = standing(state.summary, "token", "nonce", "chunks")
-            told = update(
-                session_key(self.tenant, session_id, SUMMARY),
-                "SET #chunks = :chunks, #indexed = :through REMOVE #carried",
-                condition,
-                chunks=[version] * count,
-                through=through,
-                **seen,
-            )
-            remembered = self._remembered(into, state, await self._client.now())
-            try:
-                await self._client.transact([told, self._marked(into, mark, version), remembered])
-            except ConditionFailed:
-                if not await self._stand(session_id, [version] * count):  # else somebody else placed the same
-                    await self._client.delete_many(placed)
-                continue
-            return
+    async def _place_pieces(self, session_id: str, pieces: dict[int, bytes], source: str, into: str) -> bool:
+        """Place as many of a session's pieces as go at once; return whether there may be more.
 
-    async def _stand(self, session_id: str, chunks: list[int]) -> bool:
-        kept = await self._client.get(session_key(self.tenant, session_id, SUMMARY))
-        return kept is not None and kept.get("chunks") == chunks
+        Each transaction tells of the pieces it places: whoever removes the session, or its customer, finds them all.
+        """
+        try:
+            state = await self._state(session_id, await self._client.now(), summary=True)
+        except UnknownSession:
+            return False
+        count, through = state.summary.get("carried") or (0, 0)
+        if state.inbox["customer"] != into or not count or sorted(pieces) != list(range(count)):
+            return False
+        chunks = list(state.summary.get("chunks", ()))
+        fit = _fitting([pieces[number] for number in range(len(chunks), count)])
+        mark = await self._client.get(customer_key(self.tenant, into, MARK))
+        version = (mark["version"] if mark else 0) + 1
+        after = chunks + [version] * fit
+        whole = len(after) == count
+        condition, seen = standing(state.summary, "token", "nonce", "chunks", "carried")
+        told = update(
+            session_key(self.tenant, session_id, SUMMARY),
+            "SET #chunks = :chunks, #indexed = :through REMOVE #carried" if whole else "SET #chunks = :chunks",
+            condition,
+            chunks=after,
+            through=through,
+            **seen,
+        )
+        placed = [
+            {
+                **customer_key(self.tenant, into, piece_sk(version, session_id, number)),
+                "value": pieces[number],
+            }
+            for number in range(len(chunks), len(after))
+        ]
+        try:
+            await self._client.transact(
+                [
+                    told,
+                    check(self._mark_key(source), "#into = :into AND #state = :moving", into=into, moving=MOVING),
+                    self._not_erasing(into),
+                    self._marked(into, mark, version),
+                    self._remembered(into, state, await self._client.now()),
+                    *map(put, placed),
+                ]
+            )
+        except ConditionFailed as failed:
+            self._refuse_ended(failed)
+            return True
+        return not whole
 
     def _refuse_ended(self, failed: ConditionFailed) -> None:
         """Raise CustomerErasing where a merge cannot go on because one of the two is being erased."""
@@ -216,6 +235,7 @@ class DynamoMovingSessions(DynamoErasure, DynamoIndexes):
         return customer_key(self.tenant, customer_id, f"{FROM}{digest(source)}")
 
 
-def put_request(item: Item) -> Action:
-    """Return an item as a batch takes it."""
-    return {"PutRequest": {"Item": pack(item)}}
+def _fitting(values: Sequence[bytes]) -> int:
+    """Return how many pieces one transaction takes: one at least, which a session's own job has written."""
+    sizes = accumulate(map(len, values))
+    return max(1, sum(1 for size in islice(sizes, MOST_PIECES) if size <= PIECE_BYTES))

@@ -67,7 +67,7 @@ class DynamoRedaction(DynamoIndexes, DynamoEntries):
     def _job_action(self, state: State, seq: int, now: int, *, less: int, digested: bool) -> Action:
         """Return the action that ends whatever job is under way, and lets what was made of the message be due again."""
         kept = state.summary
-        changed: dict[str, Any] = {"nonce": "", "lease": 0, "indexed": 0, "chunks": []}
+        changed: dict[str, Any] = {"nonce": "", "lease": 0, "indexed": 0, "chunks": [], "carried": []}
         changed |= {"token": kept.get("token", 0) + 1, "version": kept.get("version", 0) + 1}
         covered = kept.get("pieces", 0) > 0 and seq <= kept["through"]
         if covered:

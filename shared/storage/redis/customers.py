@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
 from shared.errors import CustomerMerged, StoreUnavailable
-from shared.ids import bucket_of
+from shared.ids import bucket_in, bucket_of
 from shared.models import MemoryEntry, Message, Scope, Session
 from shared.storage.keys import encode, index_key
 from shared.storage.memory import NO_FACTS, EntryFacts, IndexChanges
@@ -66,6 +66,10 @@ class RedisCustomers(RedisMerging):
     async def _erased(self, customer_id: str, **how: Any) -> list[Any]:
         failure = DELETED.model_dump_json()
         answer = await self._at(customer_id, "erase_customer", limit=AT_ONCE, failure=failure, **how)
+        bucket = bucket_of(self.tenant, customer_id)
+        for session_id in answer[1] if answer[0] in {"more", "erased"} and len(answer) > 1 else ():
+            if bucket_in(session_id, "ses") != bucket:
+                await self._forget_point(session_id)
         # The bucket's mark hides them already; what a note brings later is checked when it has come.
         await forget(self._client, index_key(self.tenant, "customers"), [customer_id])
         return answer
@@ -84,65 +88,65 @@ class RedisAsCalled(RedisCustomers, RedisSessions, RedisMemories, RedisSummaries
             moved = f"ses_{bucket_of(self.tenant, name)}{session_id[6:]}"
             return await ask(moved, replace(new, customer_id=name))
 
-        return await _as_called(new.customer_id, begin)
+        return await self._as_called(new.customer_id, begin)
 
     async def bound_session(self, customer_id: str, conversation_id: str) -> Session | None:
         """See `Sessions.bound_session`."""
         ask = super().bound_session
-        return await _as_called(customer_id, lambda name: ask(name, conversation_id))
+        return await self._as_called(customer_id, lambda name: ask(name, conversation_id))
 
     async def approve_memory(self, customer_id: str, key: str) -> MemoryEntry:
         """See `Memories.approve_memory`."""
         ask = super().approve_memory
-        return await _as_called(customer_id, lambda name: ask(name, key))
+        return await self._as_called(customer_id, lambda name: ask(name, key))
 
     async def sessions(self, customer_id: str, limit: int, cursor: str | None) -> Page[Session]:
         """See `Sessions.sessions`."""
         ask = super().sessions
-        return await _as_called(customer_id, lambda name: ask(name, limit, cursor))
+        return await self._as_called(customer_id, lambda name: ask(name, limit, cursor))
 
     async def put_memory(
         self, customer_id: str, key: str, value: Any, scope: Scope, facts: EntryFacts = NO_FACTS
     ) -> tuple[MemoryEntry, bool]:
         """See `Memories.put_memory`."""
         ask = super().put_memory
-        return await _as_called(customer_id, lambda name: ask(name, key, value, scope, facts))
+        return await self._as_called(customer_id, lambda name: ask(name, key, value, scope, facts))
 
     async def memories(
         self, customer_id: str, scope: Scope | None, key: str | None, limit: int, cursor: str | None
     ) -> Page[MemoryEntry]:
         """See `Memories.memories`."""
         ask = super().memories
-        return await _as_called(customer_id, lambda name: ask(name, scope, key, limit, cursor))
+        return await self._as_called(customer_id, lambda name: ask(name, scope, key, limit, cursor))
 
     async def delete_memory(self, customer_id: str, key: str) -> None:
         """See `Memories.delete_memory`."""
         ask = super().delete_memory
-        await _as_called(customer_id, lambda name: ask(name, key))
+        await self._as_called(customer_id, lambda name: ask(name, key))
 
     async def digests(self, customer_id: str, limit: int, before: KeptDigest | None = None) -> tuple[KeptDigest, ...]:
         """See `Summaries.digests`."""
         ask = super().digests
-        return await _as_called(customer_id, lambda name: ask(name, limit, before))
+        return await self._as_called(customer_id, lambda name: ask(name, limit, before))
 
     async def index_changes(self, customer_id: str, since: IndexMark | None) -> IndexChanges:
         """See `RecallIndex.index_changes`."""
         ask = super().index_changes
-        return await _as_called(customer_id, lambda name: ask(name, since))
+        return await self._as_called(customer_id, lambda name: ask(name, since))
 
     async def turns(
         self, customer_id: str, places: Sequence[tuple[str, int]], most_tokens: int
     ) -> list[tuple[str, Message]]:
         """See `RecallIndex.turns`."""
         ask = super().turns
-        return await _as_called(customer_id, lambda name: ask(name, places, most_tokens))
+        return await self._as_called(customer_id, lambda name: ask(name, places, most_tokens))
 
-
-async def _as_called(customer_id: str, ask: Callable[[str], Awaitable[Told]]) -> Told:
-    """Return what is told of a customer, or of whoever they were merged into."""
-    for _ in range(MOST_CHAIN):
-        try:
-            return await ask(customer_id)
-        except CustomerMerged as merged:
-            customer_id = merged.into
-    raise StoreUnavailable("the customer was merged too often")
+    async def _as_called(self, customer_id: str, ask: Callable[[str], Awaitable[Told]]) -> Told:
+        """Return what is told of a customer, or of whoever they were merged into."""
+        for _ in range(MOST_CHAIN):
+            try:
+                return await ask(customer_id)
+            except CustomerMerged as merged:
+                await self._renew_merge(customer_id, merged.into)
+                customer_id = merged.into
+        raise StoreUnavailable("the customer was merged too often")

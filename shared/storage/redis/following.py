@@ -60,6 +60,18 @@ class Following:
             customer_id = str(into)
         raise StoreUnavailable("the customer was merged too often")
 
+    async def _led(self, customer_id: str) -> str:
+        """Return the same of one who is asked for, and let a merged id lead on for as long as if it were merged now."""
+        into = await self._now_called(customer_id)
+        if into != customer_id:
+            await self._renew_merge(customer_id, into)
+        return into
+
+    async def _renew_merge(self, source: str, into: str) -> None:
+        # In this order: where an id leads to a customer, their erasure must find it.
+        await self._at(into, "renew_merge")
+        await self._at(source, "renew_merge", leads=True)
+
     async def _run_where(self, name: str, identifier: str, bucket: str, /, **parameters: Any) -> tuple[str, list[Any]]:
         """Run a script on a session or request in `bucket`, or where it is; return where, and the answer."""
         answer = await self._run(name, bucket, **parameters)
@@ -79,6 +91,10 @@ class Following:
         """Return the bucket that an id leads to from this one; None where it leads nowhere."""
         at = str((await self._run("follow", bucket, id=identifier))[0])
         return at if at and at != bucket else None
+
+    async def _forget_point(self, identifier: str) -> None:
+        """Let the bucket that an id carries forget that it led to another: what it named there is gone."""
+        await self._run("point", identifier[4:6], id=identifier)
 
     async def _point(self, identifier: str, home: str, bucket: str) -> None:
         """Let an id lead from the bucket it carries to another."""

@@ -8,9 +8,8 @@ its id in between lets it arrive. Entries follow when all sessions have left: th
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import unquote
@@ -19,18 +18,16 @@ from redis.asyncio import Redis
 
 from shared.errors import CustomerErasing, CustomerMerged, MergeBusy, MergeRefused, StoreUnavailable, UnknownCustomer
 from shared.ids import bucket_of
-from shared.storage import records
 from shared.storage.keys import encode
-from shared.storage.merging import KeptEntry, Place, merge_event, merged, without
+from shared.storage.merging import merge_event
 from shared.storage.redis import codec
-from shared.storage.redis.turns import RedisScripts
+from shared.storage.redis.merging_entries import TRIES, Late, RedisMovingEntries
 
 Answer = TypeVar("Answer")
 
 AT_ONCE: Final = 10  # sessions that one step moves
 BUSY_SECONDS: Final = 0.05
 PAGE: Final = 100  # messages, or requests, staged at once
-TRIES: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +62,7 @@ class Staged:
     redacted: str | None = None
 
 
-class _Late(Exception):
-    """Somebody else holds the merge since."""
-
-
-class RedisMerging(RedisScripts):
+class RedisMerging(RedisMovingEntries):
     """Implements `shared.storage.contract.Customers.merge_customer`."""
 
     async def merge_customer(self, source: str, into: str) -> int:
@@ -97,14 +90,14 @@ class RedisMerging(RedisScripts):
             return max(1, of.count)
         try:
             more = await self._step(Step(source, into, token), of, to)
-        except _Late:
+        except Late:
             more = True
         return max(1, of.count - AT_ONCE) if more else 0
 
     async def _step(self, step: Step, of: Merges, to: Merges) -> bool:
         source, into = step.source, step.into
         await self._marks.mark(bucket_of(self.tenant, into))
-        await self._refuse_erasing(await self._at(into, "expect_sessions", **{"from": source}, token=step.token))
+        self._refuse_ended(await self._at(into, "expect_sessions", **{"from": source}, token=step.token))
         came = [name.removeprefix("s/") for name, who in to.coming.items() if who == source and name.startswith("s/")]
         staged = [session for session in came if await self._is_staged(session, into)]
         for session_id in dict.fromkeys((*staged, *of.sessions)):
@@ -122,7 +115,7 @@ class RedisMerging(RedisScripts):
         if (await self._at(source, "empty_merged", into=into))[0] == "more":
             return False
         of_source = {"from": source, "from_key": encode(source)}
-        await self._at(into, "end_merge", **of_source, event=merge_event())
+        await self._at(into, "end_merge", **of_source, through=source, event=merge_event())
         return True
 
     async def _merges(self, customer_id: str) -> Merges:
@@ -164,7 +157,7 @@ class RedisMerging(RedisScripts):
         here, there = bucket_of(self.tenant, source), bucket_of(self.tenant, into)
         goes = {"into": into, "into_key": encode(into)}
         if here == there:
-            await self._refuse_erasing(await self._run("rehome", here, session=session_id, **goes, **{"from": source}))
+            self._refuse_ended(await self._run("rehome", here, session=session_id, **goes, **{"from": source}))
             return
         before = Staged()
         for _ in range(TRIES):
@@ -179,12 +172,12 @@ class RedisMerging(RedisScripts):
                 leave = {"session": session_id, "state": state, "bucket": there, "token": step.token}
                 look = await self._run("leave", here, **leave)
                 if look[0] == "late":
-                    raise _Late
+                    raise Late
                 if look[0] == "changed":
                     continue
                 await self._lead(here, there, (session_id, *requests))
             if look[0] == "left":
-                await self._refuse_erasing(await self._run("arrive", there, session=session_id))
+                self._refuse_ended(await self._run("arrive", there, session=session_id))
             else:  # it was deleted, or has expired
                 await self._run("unstage", there, session=session_id)
             return
@@ -232,70 +225,12 @@ class RedisMerging(RedisScripts):
     async def _stage(self, session_id: str, step: Step, **parts: Any) -> None:
         of = {"session": session_id, "from": step.source, "token": step.token}
         answer = await self._at(step.into, "stage_session", **of, **{"messages": [], "requests": [], **parts})
-        await self._refuse_erasing(answer)
-        if answer[0] == "late":
-            raise _Late
-
-    async def _move_entries(self, source: str, into: str) -> None:
-        _, _, entries, histories, *_ = await self._at(source, "dump_memory")
-        earlier = codec.pairs(histories)
-        left = await self._ask(lambda redis: redis.pttl(self._of(source, "mem")))
-        for key, text in codec.pairs(entries).items():
-            comes = KeptEntry(json.loads(text), tuple(json.loads(earlier.get(key, "[]"))))
-            await self._move_entry(source, into, comes, int(left))
-        gone: Any = await self._ask(lambda redis: redis.zrange(self._of(source, "memgone"), 0, -1, withscores=True))
-        if gone:
-            keys = [[str(key), int(when)] for key, when in gone]
-            await self._refuse_erasing(await self._at(into, "forget_merged", keys=keys))
-
-    async def _move_entry(self, source: str, into: str, comes: KeptEntry, left: int) -> None:
-        key, places = comes.entry["key"], comes.places
-        of = {"key": key, "from": source, "mark": _mark(source, comes), "rests": [list(place) for place in places]}
-        for _ in range(TRIES):
-            found: Any = await self._at(into, "look_at_merged", **of)
-            _, stands, history, gone, lost, kept = found
-            if kept:
-                return
-            lost_places: set[Place] = {(str(session), int(seq)) for session, seq in lost}
-            there = KeptEntry(json.loads(stands), tuple(json.loads(history))) if stands else None
-            now = await self._client.now()
-            rests = without(comes, lost_places, now)
-            after = merged(there, rests, int(float(gone)) if gone else None, now) if rests is not None else None
-            of["rests"] = [list(place) for place in places if place not in lost_places]
-            answer = await self._at(
-                into,
-                "put_merged",
-                **of,
-                seen=stands,
-                gone=gone,
-                entry=records.dump(after.entry) if after else None,
-                history=records.dump(list(after.history)) if after else None,
-                max_entries=self._limits.memory_max_entries,
-                left=left,
-            )
-            await self._refuse_erasing(answer)
-            if answer[0] == "kept":
-                return
-        raise StoreUnavailable("the entry changed each time it was looked at")
+        self._refuse_ended(answer)
 
     async def _repoint(self, alias: str, source: str, into: str) -> None:
         """Let one who was merged into `source` lead to where that goes."""
         await self._at(alias, "repoint_merge", seen=source, into=into)
-        await self._at(into, "end_merge", **{"from": alias, "from_key": encode(alias)})
-
-    async def _refuse_erasing(self, answer: list[Any]) -> None:
-        if answer[0] == "erasing":
-            raise CustomerErasing
-
-    def _of(self, customer_id: str, part: str) -> str:
-        return f"cm:{{{bucket_of(self.tenant, customer_id)}}}:t:{self.tenant}:cus:{encode(customer_id)}:{part}"
-
-    async def _ask(self, ask: Callable[[Redis], Awaitable[Answer]]) -> Answer:
-        return await self._client.call(lambda: ask(self._client.redis))
-
-
-def _mark(source: str, comes: KeptEntry) -> str:
-    return f"m/{encode(source)}/{comes.entry['key']}"
+        await self._at(into, "end_merge", **{"from": alias, "from_key": encode(alias)}, through=source)
 
 
 def merge_in(member: str) -> tuple[str, str, str]:

@@ -126,6 +126,7 @@ class RedisSessions(RedisScripts):
         """See `Sessions.delete_session`."""
         await self._mark(session_id)
         await self._run_session("delete_session", session_id, failure=DELETED.model_dump_json())
+        await self._forget_point(session_id)
 
     async def _mark(self, session_id: str) -> None:
         # Both may leave a row in the outbox of a bucket that nobody looks at any more.

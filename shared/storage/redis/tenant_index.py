@@ -126,7 +126,7 @@ class RedisTenantIndex(RedisScripts):
 
     async def customer(self, customer_id: str) -> CustomerAccount:
         """See `TenantIndex.customer`."""
-        customer_id = await self._now_called(customer_id)
+        customer_id = await self._led(customer_id)
         known, sessions, entries, last, quarantined = await self._look(customer_id, whole=True)
         if not known:
             raise UnknownCustomer

@@ -92,6 +92,7 @@ class RedisTurns(RedisScripts):
                 return await self.accept(request, new_session_id)
         if answer[0] in {"merged", "unknown"} and len(answer) > 1:
             # Its customer was merged into another, and so was the session, if one was named.
+            await self._renew_merge(request.customer_id, str(answer[1]))
             return await self.accept(replace(request, customer_id=str(answer[1])), new_session_id)
         if answer[0] in REFUSALS:
             raise REFUSALS[answer[0]]
@@ -122,7 +123,7 @@ class RedisTurns(RedisScripts):
         if found[0] != "session":
             raise UnknownSession
         owner = codec.pairs(found[2])["customer"]
-        if await self._now_called(owner) != await self._now_called(request.customer_id):
+        if await self._now_called(owner) != await self._led(request.customer_id):
             raise UnknownSession
         answer = await self._accept_at(bucket, replace(request, customer_id=owner, session_id=session_id), session_id)
         if answer[0] == "unknown":  # it has moved on since

@@ -8,7 +8,7 @@ return once(function()
   redis.call('ZREM', customer_key(head.customer_key, 'digorder'), P.session)
   remove_session(P.session, head)
   for _, part in ipairs(CUSTOMER_PARTS) do
-    if P.retention > 0 then redis.call('PEXPIRE', customer_key(head.customer_key, part), P.retention) end
+    if P.retention > 0 then rests(head.customer_key, part) end
   end
   return { 'deleted' }
 end)

@@ -101,8 +101,7 @@ end
 -- The digests of the customer's sessions are remembered as long as the entries, and who was merged into them too.
 local function keep_memory(ck)
   for _, part in ipairs({ 'mem', 'memorder', 'memhistory', 'memgone', 'dig', 'digorder', 'idx', 'idxlog', 'from' }) do
-    local name = customer_key(ck, part)
-    if P.retention == 0 then redis.call('PERSIST', name) else redis.call('PEXPIRE', name, P.retention) end
+    rests(ck, part)
   end
 end
 

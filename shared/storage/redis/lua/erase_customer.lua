@@ -31,13 +31,14 @@ for _, field in ipairs(redis.call('HKEYS', customer_key(ck, 'coming'))) do
   end
 end
 redis.call('UNLINK', customer_key(ck, 'coming'))
-local sessions = customer_key(ck, 'ses')
+local sessions, away = customer_key(ck, 'ses'), {}
 for _, id in ipairs(redis.call('ZRANGE', sessions, 0, P.limit - 1)) do
   -- Nobody is told whose they were. `read_head` sees none of them any more.
   local conversation = redis.call('HGET', session_key(id), 'conversation') or nil
   remove_session(id, { customer = '', customer_key = ck, conversation = conversation })
+  away[#away + 1] = id
 end
-if redis.call('ZCARD', sessions) > 0 then return { 'more' } end
+if redis.call('ZCARD', sessions) > 0 then return { 'more', away } end
 
 -- What is still to be announced: outcomes without their customer, all else not at all.
 local rows = redis.call('HGETALL', outbox_key)
@@ -58,4 +59,4 @@ for _, merge in ipairs(redis.call('ZRANGE', merging_key, 0, -1)) do
   if tenant == P.tenant and into == ck then redis.call('ZREM', merging_key, merge) end
 end
 redis.call('ZREM', erasing_key, member)
-return { 'erased' }
+return { 'erased', away }

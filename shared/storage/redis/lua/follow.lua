@@ -1,4 +1,4 @@
 -- Tell to which bucket an id of this one leads, if it leads to any.
 local at = redis.call('GET', at_key(P.id))
-if at then lasting(at_key(P.id)) end
+if at then point_lasts(P.id) end
 return { at or '' }

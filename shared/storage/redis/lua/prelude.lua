@@ -55,6 +55,16 @@ local function set_wake(id, head, earliest)
   redis.call('ZADD', wake_key, math.max(due, number(head.lease), earliest or now), member)
 end
 
+-- What is a customer's goes with the retention. Who was merged into them is known for as long as their ids lead here.
+local function rests(customer, part)
+  local name = customer_key(customer, part)
+  if P.retention == 0 then
+    redis.call('PERSIST', name)
+  else
+    redis.call('PEXPIRE', name, part == 'from' and longest() or P.retention)
+  end
+end
+
 -- Keys of a session with open tickets carry no native TTL: an open ticket keeps it alive.
 local function keep(id, head)
   local open = redis.call('LLEN', session_key(id, 'in')) > 0
@@ -67,12 +77,7 @@ local function keep(id, head)
     end
   end
   for _, part in ipairs(CUSTOMER_PARTS) do
-    local key = customer_key(head.customer_key, part)
-    if open or P.retention == 0 then
-      redis.call('PERSIST', key)
-    else
-      redis.call('PEXPIRE', key, P.retention)
-    end
+    if open then redis.call('PERSIST', customer_key(head.customer_key, part)) else rests(head.customer_key, part) end
   end
 end
 

@@ -2,6 +2,7 @@
 -- came. What was extracted from a session that came along, and was deleted or redacted since, does not come.
 local ck = P.customer_key
 if is_erasing(ck) then return { 'erasing' } end
+if not is_moving(ck, P.from) then return { 'late' } end
 local coming = customer_key(ck, 'coming')
 if redis.call('HEXISTS', coming, P.mark) == 1 then return { 'kept' } end
 local stands, gone = redis.call('HGET', entries_key(ck), P.key), redis.call('ZSCORE', customer_key(ck, 'memgone'), P.key)

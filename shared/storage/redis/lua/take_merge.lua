@@ -5,6 +5,7 @@ if P.release then
   if kept[1] == P.token then redis.call('UNLINK', name) end
   return { 'free' }
 end
+if not merged_into(P.customer_key) then return { 'busy' } end
 if kept[1] and kept[1] ~= P.token and number(kept[2]) > now then return { 'busy' } end
 redis.call('HSET', name, 'token', P.token, 'until', now + P.lease)
 redis.call('PEXPIRE', name, P.lease + DAY)
