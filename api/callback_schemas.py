@@ -95,6 +95,7 @@ class DeliveryView(Model):
     url: str | None = Field(None, description="absent: the tenant's own, as it is when it is posted, or a hook's")
     hook_id: str | None = Field(None, description="the hook whose platform it is posted to")
     done: list[str] = Field(default_factory=list, description="what that took so far: `reply`, `hand-off`, `note`")
+    missed: bool = Field(False, description="given up before a person was called, who was to be; a replay calls them")
     created_at: datetime
     due_at: datetime | None = Field(None, description="when it is tried next")
     tries: int = Field(description="attempts since it began, or was replayed")
@@ -104,8 +105,10 @@ class DeliveryView(Model):
     @classmethod
     def of(cls, delivery: Delivery) -> DeliveryView:
         """Return what callers see of a delivery."""
-        told = delivery.model_dump(include=set(cls.model_fields) - {"id", "attempts", "done"})
-        return cls(id=delivery.id, attempts=list(delivery.attempts), done=list(delivery.done), **told)
+        told = delivery.model_dump(include=set(cls.model_fields) - {"id", "attempts", "done", "missed"})
+        return cls(
+            id=delivery.id, missed=delivery.missed, attempts=list(delivery.attempts), done=list(delivery.done), **told
+        )
 
 
 class DeliveryList(RootModel[list[DeliveryView]]):

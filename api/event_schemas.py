@@ -17,6 +17,7 @@ REFERENCE = "#/components/schemas/"
 TENANT, SESSION, REQUEST = "acme", "ses_0701m81bj81w32dspzzc7gb0t942", "req_0701m81bj81wrxkjpk7ya1cgs7pt"
 AT = datetime(2026, 11, 22, 10, 6, 56, 583_000, UTC)
 IDS = {
+    "session.assigned": f"evt_{SESSION}_human_1795342016583",
     "session.closed": f"evt_{SESSION}_closed_1795342016583",
     "session.summarized": f"evt_{SESSION}_summary_3",
     "memory.updated": f"evt_{SESSION}_memory_12",
@@ -45,6 +46,8 @@ def example(kind: str, *, content: bool) -> dict[str, Any]:
         customer_id="eva",
         merged="anon-4711" if of_customer else None,
         at=AT,
+        handler="human" if kind == "session.assigned" else None,
+        by="platform" if kind == "session.assigned" else None,
         request_id=REQUEST if of_request else None,
         metadata={"channel": "web"} if of_request else {},
     )

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 from api.export import Export
 from api.hub import Hub, Waiter
@@ -73,20 +74,23 @@ class Holds:
         """Yield server-sent events until the request ends or this process stops."""
         yield f"retry: {RETRY_MS}\n\n".encode()
         store = self._store.tenant(hold.tenant)
-        place = Place.parse(hold.last_event_id)
-        listening = asyncio.get_running_loop().create_task(_listen(store, hold.request_id))
-        try:
-            with self._hub.waiting(hold.request_id) as waiter:
-                async for event in self._follow(store, hold.request_id, place, waiter):
-                    yield event
-        finally:
-            await end(listening)
+        ear: Ear | None = Ear(hold.request_id, hold.request_id, Place.parse(hold.last_event_id))
+        while ear is not None:
+            listening = asyncio.get_running_loop().create_task(_listen(store, ear.written_at))
+            try:
+                with self._hub.waiting(ear.request_id, ear.written_at) as waiter:
+                    async for event in self._follow(store, ear, waiter):
+                        yield event
+            finally:
+                await end(listening)
+            ear = ear.moved
 
-    async def _follow(self, store: TenantStore, request_id: str, place: Place, waiter: Waiter) -> AsyncIterator[bytes]:
+    async def _follow(self, store: TenantStore, ear: Ear, waiter: Waiter) -> AsyncIterator[bytes]:
+        request_id, place = ear.request_id, ear.place
         loop = asyncio.get_running_loop()
         spoke = loop.time()
         while not waiter.draining:
-            for event in await self._news(store, request_id, place):
+            for event in await self._news(store, ear):
                 yield event
                 spoke = loop.time()
             try:
@@ -94,8 +98,11 @@ class Holds:
             except StoreError:  # it is away for a moment: that says nothing of the request
                 await waiter.changed(AWAY_SECONDS)
                 continue
+            if record is not None and record.answered_with not in {None, ear.written_at}:
+                ear.moved = Ear(request_id, str(record.answered_with), place)
+                return
             if record is None or record.status in FINISHED:
-                for event in await self._news(store, request_id, place):  # written since it was last read
+                for event in await self._news(store, ear):  # written since it was last read
                     yield event
                 yield _last(record, place)
                 return
@@ -104,7 +111,8 @@ class Holds:
                 spoke = loop.time()
             await waiter.changed(KEEP_ALIVE_SECONDS)
 
-    async def _news(self, store: TenantStore, request_id: str, place: Place) -> list[bytes]:
+    async def _news(self, store: TenantStore, ear: Ear) -> list[bytes]:
+        request_id, place = ear.written_at, ear.place
         token, offset = place.token, place.offset
         try:
             key = (store.tenant, request_id, token, offset)
@@ -116,6 +124,16 @@ class Holds:
             place.token, place.offset = 0, 0
             return [event("reset", b"{}", place)]
         return _events(deltas, place)
+
+
+@dataclass(slots=True)
+class Ear:
+    """A listener to a request; `written_at`: the one whose reply it hears; `moved`: what it is from now on."""
+
+    request_id: str
+    written_at: str
+    place: Place
+    moved: Ear | None = None
 
 
 class Place:

@@ -43,19 +43,21 @@ class Hub:
         self.draining = False
 
     @contextmanager
-    def waiting(self, request_id: str) -> Iterator[Waiter]:
-        """Register a waiter while the block runs."""
+    def waiting(self, *names: str) -> Iterator[Waiter]:
+        """Register a waiter for requests, or what else is waited for by a name, while the block runs."""
         waiter = Waiter()
         waiter.draining = self.draining
         if self.draining:
             waiter.wake()
-        self._waiters[request_id].add(waiter)
+        for name in names:
+            self._waiters[name].add(waiter)
         try:
             yield waiter
         finally:
-            self._waiters[request_id].discard(waiter)
-            if not self._waiters[request_id]:
-                del self._waiters[request_id]
+            for name in set(names):
+                self._waiters[name].discard(waiter)
+                if not self._waiters[name]:
+                    del self._waiters[name]
 
     async def follow(self, announced: AsyncIterator[str]) -> None:
         """Wake waiters as requests change; all of them where some word may have been missed. Runs until cancelled."""

@@ -17,6 +17,7 @@ from shared.settings import load_settings
 from shared.storage.deliveries import STATUSES
 
 COLOURS: Final = {"pending": "yellow", "delivered": "green", "dead": "red", "withheld": "cyan"}
+MISSED: Final = "a person was to be called, and was not"
 PATH: Final = "/api/deliveries"
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print what the API answers.")
 
@@ -90,6 +91,8 @@ def _line(found: dict[str, Any]) -> None:
     state = click.style(found["status"].ljust(9), fg=COLOURS[found["status"]])
     told = found.get("reason") or (f"due {found['dueAt'][:19]}" if "dueAt" in found else "")
     where = found.get("hookId") or found.get("url", "the tenant's address")
+    if found.get("missed"):
+        told = f"{MISSED}; {told}"
     click.echo(f"{state}  {found['id']}  tries: {found['tries']}  {where}  {told}".rstrip())
 
 

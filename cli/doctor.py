@@ -11,6 +11,7 @@ import click
 
 from cli import checks, store_checks
 from cli.checks import Check, Finding, Patient, Skipped, find_patient
+from cli.hand_offs import check_hand_offs
 from shared.settings import Settings
 
 
@@ -40,6 +41,7 @@ CHECKS: dict[str, Check] = {
     "workers": checks.check_workers,
     "claude": checks.check_claude,
     "callbacks": checks.check_callbacks,
+    "hand-offs": check_hand_offs,
     "recall": checks.check_recall,
     "service": checks.check_service,
     "open files": checks.check_descriptors,

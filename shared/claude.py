@@ -8,7 +8,6 @@ https://platform.claude.com/docs/en/api/errors
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -19,9 +18,10 @@ from anthropic import AsyncAnthropic, DefaultAioHttpClient
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, Context, OpenedState
 
+from shared.claude_heard import Handoff, UsageSum
 from shared.errors import ClaudeFailed, ClaudeLater
 from shared.models import TokenUsage
-from shared.prompt import HANDOFF, Prompt, Reply
+from shared.prompt import Prompt, Reply
 from shared.settings import Settings
 
 Answer = TypeVar("Answer")
@@ -51,9 +51,6 @@ SPENT = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached
 # What purgatory calls the states of a breaker.
 STATES = {CLOSED: "closed", OPENED: "open", HALF_OPENED: "half-open"}
 TRIPS = frozenset({"overloaded", "server-error", "timeout", "unreachable"})
-
-NO_REASON = "the agent gave no reason"
-LONGEST_REASON = 500  # characters
 
 WHOLE, CUT = "whole", "cut"
 STOP_REASONS = {
@@ -197,61 +194,6 @@ def request_of(prompt: Prompt) -> dict[str, Any]:
     if prompt.schema is not None:
         request["output_config"] = {"format": {"type": "json_schema", "schema": prompt.schema}}
     return request
-
-
-class Handoff:
-    """Hears a call of the tool `handoff`, and why. A call that was cut off is one all the same."""
-
-    def __init__(self) -> None:
-        self._index: int | None = None
-        self._pieces: list[str] = []
-
-    def read(self, event: Any) -> None:
-        """Take in the beginning of a block, or a piece of it."""
-        if event.type == "content_block_start":
-            block = event.content_block
-            if self._index is None and block.type == "tool_use" and block.name == HANDOFF:
-                self._index = event.index
-        elif event.index == self._index and event.delta.type == "input_json_delta":
-            self._pieces.append(event.delta.partial_json)
-
-    @property
-    def reason(self) -> str | None:
-        """Why the conversation is handed over, in one line; None where it is not."""
-        if self._index is None:
-            return None
-        try:
-            told = json.loads("".join(self._pieces))
-        except ValueError:
-            told = None
-        reason = told.get("reason") if isinstance(told, dict) else None
-        words = " ".join(reason.split()) if isinstance(reason, str) else ""
-        return words[:LONGEST_REASON] or NO_REASON
-
-
-class UsageSum:
-    """Adds up what the stream reports; later reports replace earlier ones."""
-
-    def __init__(self) -> None:
-        self.fresh = self.read_from_cache = self.written_to_cache = self.output = 0
-
-    def read(self, reported: Any) -> None:
-        """Take in one report."""
-        self.fresh = getattr(reported, "input_tokens", None) or self.fresh
-        self.read_from_cache = getattr(reported, "cache_read_input_tokens", None) or self.read_from_cache
-        self.written_to_cache = getattr(reported, "cache_creation_input_tokens", None) or self.written_to_cache
-        self.output = getattr(reported, "output_tokens", None) or self.output
-
-    def total(self) -> TokenUsage:
-        """Return the sum."""
-        entire = self.fresh + self.read_from_cache + self.written_to_cache
-        return TokenUsage(
-            input=entire,
-            output=self.output,
-            total=entire + self.output,
-            cache_read=self.read_from_cache,
-            cache_write=self.written_to_cache,
-        )
 
 
 def judged(text: str, usage: TokenUsage, model: str, stop_reason: str, handoff: str | None = None) -> Reply:

@@ -17,7 +17,8 @@ from anthropic import AsyncAnthropic, DefaultAioHttpClient
 from anthropic.types import Message
 from anthropic.types.messages import MessageBatch, MessageBatchIndividualResponse
 
-from shared.claude import UsageSum, judged, request_of, translated
+from shared.claude import judged, request_of, translated
+from shared.claude_heard import UsageSum
 from shared.errors import ClaudeFailed, ClaudeLater
 from shared.prompt import Batch, BatchRequest, BatchResult, Reply
 from shared.settings import Settings

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from shared.models import ChatRequest, Failure, Metadata, Model, Result
-from shared.storage.types import OutboxRow
+from shared.models import ChatRequest, Failure, Handler, Metadata, Model, Result
+from shared.storage.types import Changer, OutboxRow
 
 ERASED = "left out of what happened to one who was erased"
 CONTENT = "only with EVENTS_INCLUDE_CONTENT"
@@ -58,6 +58,13 @@ class MemoryData(About):
     """Memory entries."""
 
     memory_url: str = Field(description="where they are read")
+
+
+class AssignedData(About):
+    """Who answers from now on."""
+
+    handler: Handler = Field(description="the agent, or a person, who has taken over")
+    by: Changer = Field(description="who said so: the platform of a hook, a caller of the API, the agent's hand-off")
 
 
 class MergedData(Model):
@@ -104,6 +111,13 @@ class SessionClosed(SessionEvent):
     data: About
 
 
+class SessionAssigned(SessionEvent):
+    """Who answers in a session has changed."""
+
+    type: Literal["session.assigned"]
+    data: AssignedData
+
+
 class SessionSummarized(SessionEvent):
     """A session has a new summary."""
 
@@ -128,6 +142,7 @@ class CustomerMerged(Event):
 EVENT_TYPES: dict[str, type[Event]] = {
     "chat.reply.completed": ReplyCompleted,
     "chat.reply.failed": ReplyFailed,
+    "session.assigned": SessionAssigned,
     "session.closed": SessionClosed,
     "session.summarized": SessionSummarized,
     "customer.merged": CustomerMerged,
@@ -153,6 +168,8 @@ def envelope(row: OutboxRow, content: ChatRequest | None = None) -> dict[str, An
         }
     if row.merged is not None:
         data["mergedCustomerId"] = row.merged
+    if row.handler is not None:
+        data |= {"handler": row.handler, "by": row.by}
     if row.type == "session.summarized":
         data["summaryUrl"] = f"/api/sessions/{row.session_id}/summary"
     if row.type == "memory.updated":

@@ -216,7 +216,7 @@ class ChatRequest(Model):
     handoff: bool = Field(False, description="the agent may hand the conversation to a person")
     coalesce_ms: int = Field(0, description="so long the next message is waited for, to answer both at once; 0: not")
     burst: tuple[str, ...] = Field((), description="the requests after it that are answered with it")
-    answered_with: str | None = Field(None, description="the request before it whose reply is its own; it has ended")
+    answered_with: str | None = Field(None, description="the request before it whose reply is its own, once begun")
     accepted_at: datetime
     deadline_at: datetime
     finished_at: datetime | None = None

@@ -21,8 +21,8 @@ from api.services import services, tenant_store
 from api.waiting import hold, preferred_wait
 from shared.context.rebuild import rebuild
 from shared.conversation.preview import Preview
-from shared.conversation.replay import replayed
-from shared.errors import ContextGone, KeyReused, NotReplayable, UnknownRequest
+from shared.conversation.replay import replay
+from shared.errors import ContextGone, KeyReused, UnknownRequest
 from shared.ids import SessionRef, bucket_of
 from shared.models import FINISHED, Attachment, Receipt
 from shared.storage.types import NewRequest
@@ -114,19 +114,18 @@ def get_context(path: RequestPath) -> Response:
     responses={202: ReplayAccepted, 404: ProblemDetails, 409: ProblemDetails, **PROBLEMS},
 )
 def replay_chat(path: RequestPath) -> Response:
-    """Ask a failed request again, at the end of its session. Asked twice in 24 hours, it is the same new request."""
+    """Ask a failed request again, at the end of its session, with the others that were to be answered with it.
+
+    Asked twice in 24 hours, it is the same new request.
+    """
     serving, own = services(), tenant_store()
     failed = serving.call(own.request(path.request_id))
-    if failed.status != "failed" or not failed.message:
-        raise NotReplayable
-    bucket = bucket_of(g.tenant, failed.customer_id)
-    # No caller can send such a key: it holds a line feed.
-    reserved = serving.call(own.reserve(f"replay\n{failed.id}", "replay", serving.ids.request(bucket)))
-    session_id = serving.call(own.accept(replayed(failed, reserved.request_id), serving.ids.session(bucket)))
-    _note(reserved.request_id, failed.customer_id)
-    serving.waker.wake(SessionRef(g.tenant, session_id))
+    again = serving.call(replay(own, serving.ids, failed))
+    for request_id in again.requests:
+        _note(request_id, failed.customer_id)
+    serving.waker.wake(SessionRef(g.tenant, again.session_id))
     acted("replay-request", f"request {failed.id}")
-    return _accepted(ReplayAccepted(**_told(reserved.request_id, session_id), replay_of=failed.id))
+    return _accepted(ReplayAccepted(**_told(again.request_id, again.session_id), replay_of=failed.id))
 
 
 def _told(request_id: str, session_id: str) -> dict[str, Any]:

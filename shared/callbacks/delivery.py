@@ -47,6 +47,7 @@ class Delivery(Model):
     done: tuple[str, ...] = Field((), description="the steps that the platform took: reply, hand-off, note")
     doubt: str | None = Field(None, description="the step that it may have taken, for all that is known")
     unsaid: str | None = Field(None, description="why the platform will not take the reply: then a person is called")
+    calls: bool = Field(False, description="whether a person is to be called to the conversation")
     status: DeliveryStatus = "pending"
     created_at: datetime
     began_at: datetime = Field(description="when it began, or was last replayed")
@@ -83,6 +84,12 @@ class Delivery(Model):
     def id(self) -> str:
         """Its name, and the `webhook-id` of all its attempts: the event's own."""
         return f"evt_{self.request_id}"
+
+    @property
+    def missed(self) -> bool:
+        """Whether a person was to be called, and it was given up before the platform took that."""
+        wanted = self.calls or self.unsaid is not None
+        return self.status == "dead" and wanted and "hand-off" not in self.done
 
     @property
     def facts(self) -> DeliveryFacts:
@@ -126,6 +133,10 @@ class Delivery(Model):
     def refused(self) -> Self:
         """Return it after a step that the platform surely did not take."""
         return self.model_copy(update={"doubt": None})
+
+    def calling(self, *, calls: bool) -> Self:
+        """Return it as known whether a person is to be called."""
+        return self.model_copy(update={"calls": calls})
 
     def unsayable(self, reason: str) -> Self:
         """Return it after a reply that the platform will never take."""

@@ -216,7 +216,7 @@ class Intake:
 
     async def _hand(self, own: TenantStore, session: Session, to: Handler) -> None:
         if session.handler != to:
-            await own.update_session(session.id, SessionPatch(handler=to))
+            await own.update_session(session.id, SessionPatch(handler=to, by="platform"))
 
 
 def conversation_of(hook: OpenHook, conversation: str) -> str:

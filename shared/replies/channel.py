@@ -14,11 +14,12 @@ from shared.callbacks.delivery import Delivery
 from shared.clock import Clock
 from shared.errors import CannotUnseal, NoSecretKey, UnknownRequest, UnknownSession
 from shared.hooks.hooks import Found
+from shared.models import ChatRequest
 from shared.platforms.answering import OUTGOING
 from shared.platforms.types import TOKEN, OpenHook
 from shared.replies.calling import Calls
 from shared.replies.parcel import ReplyParcel
-from shared.replies.plan import DELETED, plan_of
+from shared.replies.plan import DELETED, calls_person, plan_of
 
 LONGEST_BEHIND: Final = timedelta(minutes=5)
 """So long a reply waits for the one before it in its conversation, at most; then it goes on."""
@@ -49,20 +50,22 @@ class PlatformReplies:
 
     async def open(self, work: Work) -> ReplyParcel | Ended | Later:
         """See `Channel.open`."""
+        try:
+            request = await work.own.request(work.ref.request_id)
+        except UnknownRequest:
+            return Ended("dead", NO_REQUEST)
+        work.delivery = work.delivery.calling(calls=calls_person(request))
         hook = await self._hook(work)
         if isinstance(hook, Ended):
             return hook
         if await _is_behind(work):
             return Later(LOOK_AGAIN_SECONDS)
         try:
-            return await self._parcel(work, hook)
-        except UnknownRequest:
-            return Ended("dead", NO_REQUEST)
+            return await self._parcel(work, hook, request)
         except UnknownSession:
             return Ended("withheld", DELETED)
 
-    async def _parcel(self, work: Work, hook: OpenHook) -> ReplyParcel | Ended:
-        request = await work.own.request(work.ref.request_id)
+    async def _parcel(self, work: Work, hook: OpenHook, request: ChatRequest) -> ReplyParcel | Ended:
         session = await work.own.session(work.delivery.session_id)
         beginning = f"{hook.id}/"
         if not (session.conversation_id or "").startswith(beginning):

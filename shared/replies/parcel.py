@@ -131,7 +131,7 @@ class ReplyParcel:
     async def _took(self, work: Work, step: Step) -> None:
         """Write down, with the next change of the delivery, that a step was taken."""
         if step.kind == "hand-off":
-            await work.own.update_session(work.delivery.session_id, SessionPatch(handler="human"))
+            await work.own.update_session(work.delivery.session_id, SessionPatch(handler="human", by="agent"))
         work.delivery = work.delivery.took(step.name)
 
     async def _is_there(self, words: Words, *, private: bool) -> bool | Verdict:

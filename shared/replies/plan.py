@@ -49,6 +49,12 @@ def plan_without_reply(reason: str) -> Plan:
     return Plan(HANDING, f"its reply could not be posted. {reason}")
 
 
+def calls_person(request: ChatRequest) -> bool:
+    """Return whether a person is to be called, as `plan_of` says, whatever the platform."""
+    failure, result = request.failure, request.result
+    return failure.type not in SILENT if failure is not None else result is None or result.handoff is not None
+
+
 def plan_of(request: ChatRequest, longest: int) -> Plan | Ended:
     """Return what is to be done of a request that has ended; or why nothing is. `longest`: of a message."""
     failure, result = request.failure, request.result

@@ -70,7 +70,8 @@ class Turns(Protocol):
         """End the turn: messages, result, receipt, counters, outbox and release, all or nothing.
 
         Each request of a burst gets the result and a row of its own; the receipt stays with the first, and only the
-        first row leads to a hook.
+        first row leads to a hook. Where the agent hands the conversation off, another row tells of that; it is not
+        returned.
         """
 
     async def append_delta(self, claim: Claim, offset: int, text: str) -> int:
@@ -123,7 +124,10 @@ class Sessions(Protocol):
         """
 
     async def update_session(self, session_id: str, patch: SessionPatch) -> Session:
-        """Change a session. Raises UnknownSession, ConversationMoved."""
+        """Change a session; where that closes it, or changes who handles it, an event tells so.
+
+        Raises UnknownSession, ConversationMoved.
+        """
 
     async def delete_session(self, session_id: str) -> None:
         """Remove the session and all it holds; its open requests fail as deleted. Raises UnknownSession.

@@ -276,6 +276,8 @@ def row(raw: str, bucket: str) -> OutboxRow:
         callback=kept.get("callback"),
         merged=kept.get("merged"),
         after=kept.get("after"),
+        handler=kept.get("handler"),
+        by=kept.get("by"),
     )
 
 

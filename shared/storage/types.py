@@ -44,6 +44,9 @@ BURST_MOST: Final = 10
 BURST_BYTES: Final = 400_000
 BURST_WINDOWS: Final = 5
 
+# Who changes who handles a session: a platform that a hook hears of, a caller of the API, or the agent's hand-off.
+Changer = Literal["platform", "api", "agent"]
+
 OF_TENANT: Final = "tenant"
 OF_HOOK: Final = "hook:"
 
@@ -188,6 +191,10 @@ class OutboxRow:
     """Who was merged into the customer, where that is what happened; no session belongs to it."""
     after: str | None = None
     """Where that is a hook: the request of the same session whose result goes there before, if there was one."""
+    handler: Handler | None = None
+    """Who handles the session from now on, where that is what happened."""
+    by: Changer | None = None
+    """Who changed that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,12 +262,13 @@ class Page(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class SessionPatch:
-    """What to change of a session; None leaves it as it is."""
+    """What to change of a session; None leaves it as it is. `by`: who says who handles it."""
 
     status: Literal["open", "closed"] | None = None
     title: str | None = None
     tags: Sequence[str] | None = None
     handler: Handler | None = None
+    by: Changer = "api"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,15 @@ def test_what_is_published_is_as_the_document_says(caller: Caller, stack: Stack,
     stack.simulator.add_faults(Fault(kind="status", status=400, match="DOOMED"))
     replied = caller.ask("Hello", customerId="CUSTOMER-7", metadata={"email": "eva@example.com", "none": None})
     caller.result(caller.begin("DOOMED", customerId="CUSTOMER-7", sessionId=replied["sessionId"]))
+    assert caller.http.patch(f"/api/sessions/{replied['sessionId']}", json={"handler": "human"}).status_code == 200
     closed = caller.http.patch(f"/api/sessions/{replied['sessionId']}", json={"status": "closed"})
     assert closed.status_code == 200, closed.text
 
+    awaited = {"chat.reply.completed", "chat.reply.failed", "session.assigned", "session.closed"}
+
     def mine() -> dict[str, dict[str, Any]] | None:
         heard = {event["type"]: event for event in events.events if event["subject"] == replied["sessionId"]}
-        return heard if {"chat.reply.completed", "chat.reply.failed", "session.closed"} <= heard.keys() else None
+        return heard if awaited <= heard.keys() else None
 
     for kind, event in wait_for("the events", mine).items():
         Schema(document, messages[kind]["payload"]).check(event)

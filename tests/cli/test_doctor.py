@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +15,13 @@ from redis import Redis
 
 from cli.doctor import CHECKS
 from cli.main import main
+from shared.callbacks.delivery import Delivery
+from shared.ids import Ids, SessionRef, bucket_of
+from shared.models import Failure, Message
+from shared.settings import Settings, load_settings
+from shared.storage import open_store
+from shared.storage.tenant_index import Notes
+from shared.storage.types import Claim, NewRequest, Outcome
 from tests.cli.fake_api import FakeApi
 
 pytestmark = pytest.mark.usefixtures("clean_environment")
@@ -58,6 +67,46 @@ def test_a_store_that_is_well() -> None:
     assert findings["claude"]["state"] == "warn"
     assert findings["callbacks"]["state"] == "warn"
     assert findings["service"]["state"] == "warn"
+
+
+def test_a_hand_off_that_did_not_arrive_is_told(well: str) -> None:
+    """Given a dead letter of a hand-off, then the tenant is named, and how it is mended."""
+    asyncio.run(_hand_off_in_vain(load_settings(redis_url=well)))
+
+    told = _findings(_doctor("--json"))["hand-offs"]
+
+    assert (told["state"], told["text"]) == ("warn", "nobody was called, who was to be: 1 of tenant acme")
+    assert "deliveries list --status dead" in told["mend"]
+
+
+async def _hand_off_in_vain(settings: Settings) -> None:
+    async with open_store(settings) as store:
+        own, ids, bucket, now = store.tenant("acme"), Ids(), bucket_of("acme", "eva"), datetime.now(UTC)
+        request = NewRequest(ids.request(bucket), "eva", "Hello", callback="hook:hook_01")
+        session = await own.accept(request, ids.session(bucket))
+        claim = await own.claim(SessionRef("acme", session), "n", 100, quarantine=False)
+        assert isinstance(claim, Claim)
+        message = Message(id=ids.message(), role="user", content="Hello", at=now)
+        failure = Failure(type="deadline", detail="late")
+        (row,) = (await own.commit(claim, Outcome(message, failure=failure))).rows
+        dead = Delivery.begun(row, now).calling(calls=True).given_up("401")
+        assert await own.put_delivery(request.request_id, dead.model_dump_json(), 0, dead.facts)
+        await own.note(Notes(opened={request.request_id: 1}))
+
+
+@pytest.mark.usefixtures("well")
+def test_a_model_of_meanings_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a folder without a model, then it fails and names the setting; without one, words are enough."""
+    assert _findings(_doctor("--json"))["recall"]["text"] == "earlier turns are found by words"
+    monkeypatch.setenv("SEMANTIC_MODEL", str(tmp_path / "nothing"))
+
+    result = _doctor("--json")
+
+    told = _findings(result)["recall"]
+    assert result.exit_code == 1
+    assert told["state"] == "fail"
+    assert "SEMANTIC_MODEL" in told["text"]
+    assert told["mend"]
 
 
 def test_it_leaves_nothing_in_the_store(well: str) -> None:

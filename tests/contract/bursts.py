@@ -154,6 +154,16 @@ class BurstContract:
         assert isinstance(again, Claim)
         assert [each.id for each in again.requests] == [each.id for each in claim.requests]
 
+    async def test_a_claim_says_of_each_request_with_which_one_it_is_answered(self, desk: Desk) -> None:
+        requests = await said(desk, "one", "two", "three")
+        desk.clock.pass_(WINDOW)
+        before = [(await desk.own.request(request.request_id)).answered_with for request in requests]
+        claim = await desk.claim(requests[0])
+        after = [(await desk.own.request(request.request_id)).answered_with for request in requests]
+        first = requests[0].request_id
+        assert (before, after) == ([None] * 3, [None, first, first])
+        assert [each.answered_with for each in claim.requests] == after
+
     async def test_a_parked_burst_stays_one(self, desk: Desk) -> None:
         one, two = await said(desk, "one", "two")
         desk.clock.pass_(WINDOW)

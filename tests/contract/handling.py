@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from shared.ids import bucket_of
 from shared.models import Handler
-from shared.storage.types import NewRequest, NewSession, NotClaimed, SessionPatch, hook_of
+from shared.storage.types import Changer, NewRequest, NewSession, NotClaimed, SessionPatch, hook_of
 from tests.contract.store import HOUR, MINUTE, SECOND, Desk
 
 HOOK = "hook:hook_01"
@@ -26,6 +26,26 @@ class HandlingContract:
             "human",
             "agent",
         )
+
+    async def test_each_change_of_who_handles_it_is_told_once_with_who_said_so(self, desk: Desk) -> None:
+        request = await desk.accept()
+        steps: list[tuple[Handler, Changer]] = [
+            ("agent", "api"),
+            ("human", "platform"),
+            ("human", "api"),
+            ("agent", "api"),
+            ("human", "agent"),
+        ]
+        for handler, by in steps:
+            desk.clock.pass_(1)
+            desk.inside.lose_the_next_answer("update_session")
+            await desk.own.update_session(str(request.session_id), SessionPatch(handler=handler, by=by))
+        await desk.own.update_session(str(request.session_id), SessionPatch(title="Parcel"))
+        rows = [row for row in await desk.due_rows(request) if row.type == "session.assigned"]
+        told = sorted(rows, key=lambda row: row.at)
+        assert [(row.handler, row.by) for row in told] == [("human", "platform"), ("agent", "api"), ("human", "agent")]
+        assert {(row.session_id, row.customer_id) for row in told} == {(request.session_id, "cust-1")}
+        assert [row.id.split("_")[3] for row in told] == ["human", "agent", "human"]
 
     async def test_what_else_is_changed_leaves_the_handler_alone(self, desk: Desk) -> None:
         made = await desk.own.create_session(desk.ids.session(bucket_of("acme", "cust-1")), NewSession("cust-1"))
@@ -178,6 +198,9 @@ class HandlingContract:
         ended = await desk.own.commit(claim, replace(outcome, result=result))
         again = await desk.own.commit(claim, replace(outcome, result=result))
         kept = await desk.own.request(request.request_id)
+        rows = {row.type: row for row in await desk.due_rows(request)}
+        assert rows.keys() == {"chat.reply.completed", "session.assigned"}
+        assert (rows["session.assigned"].handler, rows["session.assigned"].by) == ("human", "agent")
         assert (ended.verdict, again.rows) == ("committed", ended.rows)
         assert kept.result is not None
         assert kept.result.handoff == "asked for a person"

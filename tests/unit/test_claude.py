@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from shared.claude import NO_REASON, Claude, Handoff, judged
+from shared.claude import Claude, judged
+from shared.claude_heard import NO_REASON, Handoff
 from shared.context.tools import HANDOFF_TOOL
 from shared.errors import ClaudeFailed, ClaudeLater
 from shared.models import TokenUsage

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from shared.errors import UnknownSession
 from shared.ids import bucket_in
-from shared.models import Session
+from shared.models import Handler, Session
 from shared.storage import records
 from shared.storage.dynamodb.actions import Action, Item, update
 from shared.storage.dynamodb.client import Client
@@ -20,7 +20,8 @@ HEAD, INBOX, LEASE, SUMMARY = "~head", "~inbox", "~lease", "~sum"
 
 # That nobody has taken a session over.
 OF_AGENT: Final = "(attribute_not_exists(#handler) OR #handler <> :human)"
-HUMAN: Final = "human"
+HUMAN: Final[Handler] = "human"
+OF_HUMAN: Final = "#handler = :human"
 
 # That a lease is still held under the token it was claimed with.
 CURRENT: Final = "#token = :token AND #nonce = :nonce"

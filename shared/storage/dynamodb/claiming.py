@@ -19,7 +19,7 @@ from shared.storage.dynamodb.inbox import RECORDED, DynamoInbox, Held
 from shared.storage.dynamodb.instructions import agent_key, instructions_in
 from shared.storage.dynamodb.reading import Reading, is_kept
 from shared.storage.dynamodb.scheduling import Account, account_of
-from shared.storage.dynamodb.schema import request_key, session_key
+from shared.storage.dynamodb.schema import feed_of, request_key, session_key
 from shared.storage.types import Claim, NotClaimed, Token
 
 TRIES: Final = 8
@@ -185,7 +185,10 @@ class DynamoClaim(DynamoInbox):
             index=mark,
             instructions=asked.instructions,
             pinned_summary=pinned,
-            burst=tuple(map(records.request, bid.members, asked.burst)),
+            burst=tuple(
+                records.request(name, {**kept, "with": bid.request_id})
+                for name, kept in zip(bid.members, asked.burst, strict=True)
+            ),
             standing=Standing.of(bid.state),
         )
 
@@ -237,7 +240,20 @@ class DynamoClaim(DynamoInbox):
             queued="queued",
             members=" ".join(bid.members),
         )
-        return [taken, running, self._woken(bid, until, ", #burst = :burst" if fixes else "")]
+        woken = self._woken(bid, until, ", #burst = :burst" if fixes else "")
+        return [taken, running, woken, *(self._led(bid, member) for member in bid.members if fixes)]
+
+    def _led(self, bid: Bid, member: str) -> Action:
+        """Return the action that says of a request with which it is answered: who listens to it is told."""
+        return update(
+            request_key(self.tenant, member),
+            "SET #with = :first, #due_pk = :feed, #due_at = :now",
+            "#status = :queued",
+            first=bid.request_id,
+            feed=feed_of(member),
+            now=bid.now,
+            queued="queued",
+        )
 
     def _quarantined(self, bid: Bid) -> list[Action]:
         flagged = self._lease(bid, "SET #quarantined = :true", true=True)

@@ -23,7 +23,19 @@ from shared.storage.cursors import read_session_cursor, session_cursor
 from shared.storage.dynamodb import bodies
 from shared.storage.dynamodb.accepting import refuse_erasing
 from shared.storage.dynamodb.actions import ABSENT, EXISTS, Action, Item, put, query, update
-from shared.storage.dynamodb.base import CLOSED, HEAD, INBOX, OPEN, State, is_gone, is_over, session_of
+from shared.storage.dynamodb.base import (
+    CLOSED,
+    HEAD,
+    HUMAN,
+    INBOX,
+    OF_AGENT,
+    OF_HUMAN,
+    OPEN,
+    State,
+    is_gone,
+    is_over,
+    session_of,
+)
 from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.handling import DynamoHandling, Woken
 from shared.storage.dynamodb.scheduling import Account, account_of, falls_due, next_look
@@ -128,7 +140,7 @@ class DynamoSessions(DynamoTurns, DynamoHandling):
         for _ in range(TRIES):
             now = await self._client.now()
             state = await self._state(session_id, now, summary=patch.status is not None)
-            actions = [*self._described(session_id, patch), *await self._changed(state, patch, now)]
+            actions = [*self._described(state, patch, now), *await self._changed(state, patch, now)]
             try:
                 if actions:
                     await self._client.transact(actions)
@@ -217,13 +229,20 @@ class DynamoSessions(DynamoTurns, DynamoHandling):
         more = ", #created = :created" + "".join(f", #{name} = :{name}" for name in listed)
         return {"more": more, "created": at, **listed}
 
-    def _described(self, session_id: str, patch: SessionPatch) -> list[Action]:
+    def _described(self, state: State, patch: SessionPatch, now: int) -> list[Action]:
         tags = records.dump(list(patch.tags)) if patch.tags is not None else None
         fields = records.known({"title": patch.title, "tags": tags, "handler": patch.handler})
         if not fields:
             return []
-        change = ", ".join(f"#{name} = :{name}" for name in fields)
-        return [update(session_key(self.tenant, session_id, HEAD), f"SET {change}", EXISTS, **fields)]
+        key, change = session_key(self.tenant, state.id, HEAD), ", ".join(f"#{name} = :{name}" for name in fields)
+        if patch.handler is None:
+            return [update(key, f"SET {change}", EXISTS, **fields)]
+        seen = OF_HUMAN if state.human else OF_AGENT
+        described = update(key, f"SET {change}", f"{EXISTS} AND {seen}", human=HUMAN, **fields)
+        if state.human == (patch.handler == HUMAN):
+            return [described]
+        row = self._assigned(state.id, state.head["customer"], patch.handler, patch.by, now)
+        return [described, self._announced(state.id[4:6], row, now)]
 
     async def _changed(self, state: State, patch: SessionPatch, now: int) -> list[Action]:
         """Return the actions that change a session's inbox; none where it is as wanted."""

@@ -27,7 +27,8 @@ from shared.storage.dynamodb.base import (
 from shared.storage.dynamodb.claiming import DynamoClaim, HeldClaim, Standing
 from shared.storage.dynamodb.client import ConditionFailed
 from shared.storage.dynamodb.deltas import DynamoDeltas
-from shared.storage.dynamodb.schema import digest, feed_of, outbox_key, request_key, session_key, tenant_key
+from shared.storage.dynamodb.outbox import DynamoOutbox
+from shared.storage.dynamodb.schema import digest, feed_of, request_key, session_key, tenant_key
 from shared.storage.types import Claim, Committed, Outcome, Reservation, hook_of
 
 DAY_MS: Final = 86_400_000
@@ -37,7 +38,7 @@ _RELEASED = "SET #lease = :none REMOVE #running"
 _DONE = "SET #lease = :none REMOVE #request, #running, #alone, #deaths, #quarantined"
 
 
-class DynamoTurns(DynamoClaim, DynamoDeltas):
+class DynamoTurns(DynamoClaim, DynamoDeltas, DynamoOutbox):
     """Implements `shared.storage.contract.Turns`."""
 
     async def reserve(self, key: str, fingerprint: str, request_id: str) -> Reservation:
@@ -139,7 +140,7 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
         raise StoreUnavailable("the session changed each time it was looked at")
 
     async def _commit(self, claim: Claim, outcome: Outcome, seen: list[str], standing: Standing) -> Committed:
-        now, session_id = await self._client.now(), claim.ref.session_id
+        now, session_id, customer = await self._client.now(), claim.ref.session_id, claim.session.customer_id
         account, before, stored = standing.account, standing.account.messages, outcome.messages
         drained = await self._drained(
             session_id, seen[len(claim.requests) :], before + len(stored), _bytes_of(outcome) + 1
@@ -154,6 +155,7 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
             for number, message in enumerate(stored, 1)
             for action in self._appended(session_id, before + number, message)
         ]
+        handed = [self._assigned(session_id, customer, HUMAN, "agent", now)] if outcome.handed_off else []
         held = replace(standing.held, human=standing.held.human or outcome.handed_off)
         after = _of_head(claim, outcome)
         await self._client.transact(
@@ -163,7 +165,7 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
                 self._held(claim, _DONE, CURRENT),
                 self._counted(session_id, before, drained.messages, now, tokens + drained.tokens, **after),
                 *self._said(session_id, account, drained, tokens, now, now),
-                *(self._announced(claim.ref.bucket, row, now) for row in rows),
+                *(self._announced(claim.ref.bucket, row, now) for row in [*rows, *handed]),
                 *messages,
                 *drained.actions,
             ]
@@ -230,18 +232,6 @@ class DynamoTurns(DynamoClaim, DynamoDeltas):
         callback = None if through and not posts else request.callback
         after = hooked if posts else None
         return row | records.known({"metadata": records.dump(request.metadata), "callback": callback, "after": after})
-
-    def _event(
-        self, kind: str, session_id: str, customer: str, event: str, now: int, request: str | None = None
-    ) -> Item:
-        row = {"id": event, "type": kind, "tenant": self.tenant, "session": session_id, "customer": customer, "at": now}
-        return row | ({"request": request} if request else {})
-
-    def _announced(self, bucket: str, row: Item, now: int) -> Action:
-        """Return the action that adds a row to the outbox."""
-        key = outbox_key(bucket, row["id"])
-        due = now + self._limits.announce_grace_ms
-        return put({**key, "row": records.dump(row), "bucket": bucket, "due_pk": key["pk"], "due_at": due})
 
     async def _standing(self, claim: Claim) -> list[Item | None]:
         """Return what stands of a claim: its request's record, and of its session head, inbox, lease and summary."""

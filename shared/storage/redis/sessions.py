@@ -116,6 +116,7 @@ class RedisSessions(RedisScripts):
             session_id,
             status=patch.status,
             handler=patch.handler,
+            by=patch.by,
             fields=codec.flat({"title": patch.title, "tags": tags, "handler": patch.handler}),
         )
         if answer[0] == "moved":

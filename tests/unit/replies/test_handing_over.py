@@ -57,6 +57,31 @@ async def test_an_agent_that_asks_for_a_person_says_so_hands_over_and_leaves_a_n
     assert (await post.desk.own.session(str(request.session_id))).handler == "human"
 
 
+async def test_a_hand_off_that_the_platform_refuses_is_missed_until_a_replay_completes_it(post: Post) -> None:
+    conversation = post.platform.begin()
+    request = await post.accept(conversation, "I want to talk to a person.")
+    await post.begin(await post.answer(request, "A colleague takes over.", "wants a person"))
+    token, post.platform.token = post.platform.token, "another"
+    assert await post.deliver(request) == "dead"
+    dead = await post.delivery(request)
+    assert (dead.missed, "hand-off" in dead.done, conversation.handler) == (True, False, "bot")
+    assert (await post.desk.own.session(str(request.session_id))).handler == "human"
+    post.platform.token = token
+    again = await replay(post.desk.own, request.request_id)
+    assert not again.missed
+    assert await post.deliver(request) == "delivered"
+    assert (conversation.handler, len(post.platform.replies(conversation))) == ("person", 1)
+    assert not (await post.delivery(request)).missed
+
+
+async def test_a_failed_request_whose_hook_was_removed_has_missed_its_person(post: Post) -> None:
+    conversation = post.platform.begin()
+    failed, answered = await post.fail(conversation, "deadline"), await post.turn(conversation)
+    post.hooks.known.clear()
+    assert [await post.deliver(each) for each in (failed, answered)] == ["dead", "dead"]
+    assert [(await post.delivery(each)).missed for each in (failed, answered)] == [True, False]
+
+
 async def test_a_request_that_failed_hands_over_and_says_why(post: Post) -> None:
     conversation = post.platform.begin()
     request = await post.fail(conversation, "claude-refused", "How do I get in?")

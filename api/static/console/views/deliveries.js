@@ -33,8 +33,9 @@ const whereTo = ({ url, hookId }) => url || (hookId ? `the helpdesk of hook ${ho
 const target = ({ type, ...each }) => [make("span", { class: "url", text: whereTo(each) }),
   make("span", { class: "small", text: type })];
 
-function attempts({ attempts: made, tries, reason, id, done }) {
-  const words = [reason ? make("span", { class: "why", text: reason }) : null,
+function attempts({ attempts: made, tries, reason, id, done, missed }) {
+  const words = [missed ? make("strong", { class: "why", text: "A person was to be called, and was not." }) : null,
+    reason ? make("span", { class: "why", text: reason }) : null,
     done?.length ? make("span", { class: "small", text: `done: ${done.join(", ")}` }) : null];
   if (!made?.length) return [...words, tries ? count(tries, "attempt") : "none yet"];
   return [...words, details(count(tries || made.length, "attempt"), `tries ${id}`,

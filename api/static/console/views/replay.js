@@ -8,7 +8,7 @@ export const replayButton = (id, act) => button("Replay …", () => act(() => re
 async function replayed(id) {
   const yes = await confirmed({
     title: "Ask this again?", verb: "Replay", harmless: true,
-    words: "The same message goes to the end of its conversation as a new request. Claude is asked, and the customer may get a reply.",
+    words: "The same message, with those it came together with, goes to the end of its conversation as a new request. Claude is asked, and the customer may get a reply.",
   });
   if (!yes) return "";
   const { data } = await call("POST", `/api/chat/${encodeURIComponent(id)}/replay`);

@@ -42,8 +42,15 @@ if not again then
   redis.call('HSET', session_key(P.session), 'token', token, 'nonce', P.nonce)
   redis.call('HSET', record, 'status', 'running', 'claimed', token, 'alone', P.quarantine and 1 or 0)
 end
-local members = burst_of(P.session, request)
-if state[1] then redis.call('HSET', record, 'members', table.concat(members, ' ')) end
+local members, fixed = burst_of(P.session, request)
+if not fixed then
+  redis.call('HSET', record, 'members', table.concat(members, ' '))
+  -- Whoever listens to one of them is told where its reply is written.
+  for _, member in ipairs(members) do
+    redis.call('HSET', request_key(member), 'with', request)
+    redis.call('PUBLISH', 'cm:finished', member)
+  end
+end
 head.lease = now + P.lease
 redis.call('HSET', session_key(P.session), 'lease', head.lease)
 set_wake(P.session, head)

@@ -18,10 +18,7 @@ if redis.call('LINDEX', session_key(P.session, 'in'), 0) ~= P.request then retur
 if P.answered and head.handler == 'human' then return { 'taken' } end
 
 for _, raw in ipairs(P.messages) do append(P.session, raw) end
-if P.handed_off then
-  head.handler = 'human'
-  redis.call('HSET', session_key(P.session), 'handler', 'human')
-end
+if P.handed_off then assign(P.session, head, 'human', 'agent') end
 if P.pin then redis.call('HSET', session_key(P.session), 'pin', P.pin, 'pin_summary', P.pinned_summary) end
 for _ = 1, #requests do redis.call('LPOP', session_key(P.session, 'in')) end
 drain(P.session)

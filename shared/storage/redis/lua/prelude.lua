@@ -134,9 +134,10 @@ local function begin_session(id, customer_key_, fields)
 end
 
 -- A row of the outbox names what happened; it lives until it is announced.
--- `follows`: what a hook posts of its request was posted with another.
-local function add_row(kind, id, head, event, request, first_try, follows)
+-- `follows`: what a hook posts of its request was posted with another. `more`: what else it says.
+local function add_row(kind, id, head, event, request, first_try, follows, more)
   local row = { id = event, type = kind, tenant = P.tenant, session = id, customer = head.customer, at = now }
+  for name, value in pairs(more or {}) do row[name] = value end
   if request then
     row.request = request
     local kept = redis.call('HMGET', request_key(request), 'metadata', 'callback')
@@ -153,6 +154,14 @@ local function add_row(kind, id, head, event, request, first_try, follows)
   redis.call('HSET', outbox_key, event, raw)
   redis.call('ZADD', outbox_due_key, now + first_try, event)
   return raw
+end
+
+-- Let another handle a session from now on, and let that be announced; `by`: who said so.
+local function assign(id, head, to, by)
+  head.handler = to
+  redis.call('HSET', session_key(id), 'handler', to)
+  local event = 'evt_' .. id .. '_' .. to .. '_' .. now
+  add_row('session.assigned', id, head, event, nil, P.announce_grace, false, { handler = to, by = by })
 end
 
 -- Why a session's summary or digest is due now, if it is, and else when it is to be looked at again (nil: never).

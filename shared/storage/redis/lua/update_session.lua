@@ -14,7 +14,7 @@ elseif P.status == 'closed' and head.status ~= 'closed' then
 end
 if P.status then schedule(P.session) end
 if P.handler then
-  head.handler = P.handler
+  if P.handler ~= (head.handler or 'agent') then assign(P.session, head, P.handler, P.by) end
   set_wake(P.session, head)
 end
 if #P.fields > 0 then redis.call('HSET', session_key(P.session), unpack(P.fields)) end
