@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import urlsplit
 
 from flask import Request, Response
 from itsdangerous import BadData, Signer, URLSafeTimedSerializer
@@ -65,13 +66,16 @@ def check_token(request: Request, cookie: str, key: ApiKey) -> None:
         raise Problem(FORBIDDEN, f"Send the `csrfToken` that `GET /sign-in` tells, in the header `{TOKEN_HEADER}`.")
 
 
-def put_cookie(response: Response, request: Request, value: str | None) -> None:
-    """Set the cookie; None: take it away."""
+def put_cookie(response: Response, request: Request, value: str | None, public: str) -> None:
+    """Set the cookie; None: take it away. `public`: how the service is reached from outside."""
+    # A proxy that ends TLS may not say so; under the public name there is nothing else before it.
+    address = urlsplit(public)
+    behind_tls = address.scheme == "https" and address.netloc.lower() == request.host.lower()
     response.set_cookie(
         COOKIE,
         value or "",
         max_age=LASTS_SECONDS if value else 0,
-        secure=request.is_secure,
+        secure=request.is_secure or behind_tls,
         httponly=True,
         samesite="Strict",
     )

@@ -69,7 +69,7 @@ def post_sign_in(body: SignInBody) -> Response:
         raise Problem(UNAUTHENTICATED, "The API key is unknown or revoked.")
     cookie = sealed(key)
     response = answer(_told(key, cookie))
-    put_cookie(response, request, cookie)
+    put_cookie(response, request, cookie, serving.settings.outside_url)
     return response
 
 
@@ -78,7 +78,7 @@ def delete_sign_in() -> Response:
     """Take the cookie away."""
     only_own_pages(NOT_FROM_THERE)
     response = Response(status=204)
-    put_cookie(response, request, None)
+    put_cookie(response, request, None, services().settings.outside_url)
     return response
 
 

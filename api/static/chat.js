@@ -84,6 +84,7 @@ function markSession() {
 
 async function openSession(session) {
   open.following?.abort();
+  open.following = new AbortController();
   open.session = session;
   showPanel(null);
   notice("");
@@ -160,11 +161,10 @@ async function accept(text) {
   return request;
 }
 
-// Shows a reply while it is written, and what it took when it is there.
+// Shows a reply while it is written, and what it took when it is there; of every request, until another conversation
+// is opened: what is said of one customer is not read out in the next one's.
 async function follow(request) {
-  const { session } = open;
-  const stop = new AbortController();
-  open.following = stop;
+  const { session, following: stop } = open;
   const reply = talk.writing();
   const lost = () => notice("The connection is gone; the reply goes on when it is back …", true);
   try {

@@ -1,7 +1,7 @@
 """Which addresses a callback may reach: public ones, and what the operator allows.
 
 Python's own `is_global` calls several of these public: multicast, site-local, v4-compatible, NAT64, 6to4.
-Sources: https://www.iana.org/assignments/iana-ipv4-special-registry, the same for IPv6.
+Sources: https://www.iana.org/assignments/iana-ipv4-special-registry, the same for IPv6, and ipv6-address-space.
 """
 
 from __future__ import annotations
@@ -35,21 +35,15 @@ DENIED: Final[tuple[Network, ...]] = tuple(
         "203.0.113.0/24",
         "224.0.0.0/4",
         "240.0.0.0/4",
-        "::/96",
-        "64:ff9b::/96",
-        "64:ff9b:1::/48",
-        "100::/64",
-        "100:0:0:1::/64",
+        # Of IPv6 only 2000::/3 is given to anybody: what translators, links and sites use lies in these.
+        "::/3",
+        "4000::/2",
+        "8000::/1",
         "2001::/23",
         "2001:db8::/32",
         "2002::/16",
         "2620:4f:8000::/48",
         "3fff::/20",
-        "5f00::/16",
-        "fc00::/7",
-        "fe80::/10",
-        "fec0::/10",
-        "ff00::/8",
     )
 )
 

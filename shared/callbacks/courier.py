@@ -20,6 +20,8 @@ import structlog
 from shared.callbacks.channel import Channel, Ended, Later, Lost, Parcel, Verdict, Work
 from shared.callbacks.circuit import Circuits
 from shared.callbacks.delivery import Attempt, Delivery
+from shared.callbacks.sender import Answer
+from shared.errors import StoreError
 from shared.storage.contract import Store
 from shared.storage.deliveries import DeliveryRef
 
@@ -29,6 +31,7 @@ SPARE_SECONDS: Final = 10.0  # of a lease, beyond the longest attempt
 SPREAD: Final = 0.5
 
 NO_CHANNEL: Final = "this deployment posts nothing to platforms"
+TRIPPED: Final = "the attempt ended in an error of this service's own, which is in its log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,13 @@ class Courier:
                 word = await self._go(work)
             except Lost:
                 word = "lost"
+            except StoreError:
+                raise
+            except Exception:
+                # Whatever it tripped over, an answer perhaps, is there the next time, too: uncounted it would be tried
+                # whenever its lease ends, for days, and a receiver be posted the same again and again.
+                log.exception("callback.tripped")
+                word = await self._tripped(work)
             log.info("callback", outcome=word, tries=work.delivery.tries)
             return word
 
@@ -139,6 +149,11 @@ class Courier:
         if after.status in COUNTED:
             await work.own.count(f"callback.{after.status}")
         return after.status
+
+    async def _tripped(self, work: Work) -> str:
+        if work.kept.now > work.delivery.too_old_at:
+            return await self._end(work, Ended("dead", work.delivery.too_old))
+        return await self._strike(work, Verdict(Answer(None, TRIPPED, 0.0)))
 
     async def _end(self, work: Work, ended: Ended) -> str:
         if not await work.put(work.delivery.ended(ended.status, ended.reason)):

@@ -167,7 +167,7 @@ def words_of(text: str) -> str:
 def moment(value: Any) -> datetime | None:
     """Return the moment that a platform tells, in seconds or milliseconds of Unix time or as ISO 8601."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        seconds = value / 1000 if value > 1e11 else value  # noqa: PLR2004 - in seconds that is the year 5138
+        seconds = value / 1000 if 1e11 < value < 1e14 else value  # noqa: PLR2004 - in seconds 1e11 is the year 5138
         return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < 1e11 else None  # noqa: PLR2004 - see above
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None

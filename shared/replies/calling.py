@@ -73,7 +73,7 @@ async def ask(calls: Calls, outgoing: Outgoing, hook: OpenHook, call: Call, cloc
 def _read(body: bytes | None) -> Any:
     try:
         return json.loads(body or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -83,6 +83,28 @@ def test_two_messages_in_a_breath_are_of_one_conversation(open_page: OpenPage, c
     assert said == ["Hello there", "My lamp came broken"]
 
 
+def test_what_is_still_said_of_one_customer_is_not_read_out_in_the_next_ones_conversation(
+    open_page: OpenPage, caller: Caller, stack: Stack
+) -> None:
+    page = open_page()
+    customer = open_customer(page, "left")
+    stack.simulator.pace(tokens_per_second=15)
+    say(page, "My parcel is late")
+    expect(page.locator(".writing .said").first).not_to_be_empty(timeout=LONG)
+    say(page, "It was to come on Monday")
+    expect(page.locator(".customer-said")).to_have_count(2)
+    open_customer(page, "next")
+
+    def answered() -> bool:
+        (session,) = caller.http.get("/api/sessions", params={"customerId": customer}).json()
+        return len(caller.transcript(session["id"])) == 4
+
+    wait_for("both to be answered", answered, 60)
+    page.wait_for_timeout(1_000)  # for what would still be heard of them
+    assert "parcel" not in (page.locator("#announce").text_content() or "")
+    assert "Monday" not in (page.locator("#announce").text_content() or "")
+
+
 def test_simulated_replies_are_told_as_such(open_page: OpenPage) -> None:
     expect(open_page().locator("#simulated")).to_be_visible()
 

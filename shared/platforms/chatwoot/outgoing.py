@@ -16,7 +16,7 @@ from shared.platforms.types import Call, Judged, OpenHook, Told, Words
 
 OUTGOING: Final = 1  # as the REST API tells message types
 TOO_MANY: Final = "too many messages"
-BOTS: Final = frozenset({"AgentBot", "Captain::Assistant"})
+BOTS: Final = ("AgentBot", "Captain::Assistant")
 MINUTE: Final = 60.0  # Chatwoot counts messages of a conversation by the minute
 
 
@@ -53,7 +53,7 @@ class ChatwootOutgoing(Plain):
         """See `Outgoing.is_there`."""
         del hook
         return any(
-            each.get("message_type") in {OUTGOING, "outgoing"}
+            each.get("message_type") in (OUTGOING, "outgoing")  # no set: an answer may hold a list here
             and bool(each.get("private")) == private
             and says(each.get("content"), words)
             and late_enough(each.get("created_at"), words)

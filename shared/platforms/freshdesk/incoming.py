@@ -6,14 +6,9 @@ from collections.abc import Sequence
 
 from shared.platforms.freshdesk.settings import FreshdeskSettings
 from shared.platforms.proving import require_shared
-from shared.platforms.reading import Id, Loose, OwnId, clean, read_as, read_fields
+from shared.platforms.reading import read_as, read_fields
 from shared.platforms.templates import Template, of_template
 from shared.platforms.types import SHARED, AsksNothing, Event, OpenHook, Posted
-
-
-class _TemplateOwn(Loose):
-    requester_id: Id
-    requester_external_id: OwnId = None
 
 
 class FreshdeskIncoming(AsksNothing):
@@ -26,6 +21,5 @@ class FreshdeskIncoming(AsksNothing):
     def read(self, posted: Posted, hook: OpenHook) -> Sequence[Event]:
         """See `Incoming.read`."""
         body, settings = read_fields(posted), hook.settings_as(FreshdeskSettings)
-        own = read_as(_TemplateOwn, body)
-        customer = clean(own.requester_external_id) or f"freshdesk:{settings.domain}:{own.requester_id}"
-        return of_template(read_as(Template, body), customer, None, posted.now, settings.agent_id)
+        account = f"freshdesk:{settings.domain}"
+        return of_template(read_as(Template, body), account, None, posted.now, settings.agent_id)

@@ -73,7 +73,7 @@ def find(path: str, value: Any) -> Any:
     """Return what an expression finds; None where it finds nothing, or does not fit the value."""
     try:
         return jmespath.search(path, value)
-    except (JMESPathError, TypeError):
+    except (JMESPathError, TypeError, RecursionError):
         return None
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from string import Formatter
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from shared.models import Model
 
@@ -38,6 +38,16 @@ class HmacProof(Model):
     timestamp_unit: Literal["s", "ms", "iso"] = Field("s", description="s or ms since 1970, or ISO 8601")
     window_seconds: int = Field(300, ge=1, le=3600, description="how old or early a delivery may be")
     key_encoding: Literal["text", "base64", "hex"] = Field("text", description="how the secret writes its key")
+
+    @model_validator(mode="after")
+    def _time_is_signed(self) -> Self:
+        """Refuse a time that anybody could write anew over an old delivery."""
+        signed = {name.lower() for _, name, _, _ in Formatter().parse(self.base) if name is not None}
+        if self.timestamp_header is None and "timestamp" in signed:
+            raise ValueError("base names {timestamp}; say in timestampHeader which header carries it")
+        if self.timestamp_header is not None and not {"timestamp", f"header.{self.timestamp_header}"} & signed:
+            raise ValueError("timestampHeader is not signed; name {timestamp} in base, or leave timestampHeader out")
+        return self
 
 
 class StandardProof(Model):

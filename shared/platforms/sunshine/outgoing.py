@@ -70,7 +70,7 @@ class SunshineOutgoing(Plain):
         """See `Outgoing.is_ours`."""
         active = inside(answer, "conversation", "activeSwitchboardIntegration")
         ours = hook.settings_as(SunshineSettings).integration
-        return active is None or ours in {inside(active, "id"), inside(active, "name")}
+        return active is None or ours in (inside(active, "id"), inside(active, "name"))
 
     def judge(self, told: Told) -> Judged:
         """See `Outgoing.judge`: a conversation that is full answers 423, for good."""

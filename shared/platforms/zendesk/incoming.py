@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from shared.errors import NotGenuine
 from shared.platforms.proving import base64_mac, from_iso, header, require_any, require_fresh
-from shared.platforms.reading import Id, Loose, OwnId, clean, read_as, read_fields
+from shared.platforms.reading import Id, Loose, clean, read_as, read_fields
 from shared.platforms.templates import Template, of_template
 from shared.platforms.types import (
     SIGNING,
@@ -95,11 +95,6 @@ class _MessageAdded(Loose):
     event: _Chatted
 
 
-class _TemplateOwn(Loose):
-    requester_id: Id
-    requester_external_id: OwnId = None
-
-
 class ZendeskIncoming(AsksNothing):
     """Implements `shared.platforms.types.Incoming`."""
 
@@ -115,11 +110,8 @@ class ZendeskIncoming(AsksNothing):
         """See `Incoming.read`."""
         body, settings = read_fields(posted), hook.settings_as(ZendeskSettings)
         if not isinstance(body, Mapping) or not str(body.get("type", "")).startswith(EVENT):
-            own = read_as(_TemplateOwn, body)
-            customer = clean(own.requester_external_id) or _customer(own.requester_id, settings)
-            template = read_as(Template, body)
-            delivery = posted.headers.get("x-zendesk-webhook-invocation-id")
-            return of_template(template, customer, delivery, posted.now, settings.user_id)
+            template, delivery = read_as(Template, body), posted.headers.get("x-zendesk-webhook-invocation-id")
+            return of_template(template, _account(settings), delivery, posted.now, settings.user_id)
         envelope = read_as(_Envelope, body)
         if settings.account_id is not None and envelope.account_id != settings.account_id:
             raise NotGenuine
@@ -157,7 +149,8 @@ def _of_comment(added: _CommentAdded, settings: ZendeskSettings) -> Event:
     if comment.author.id == SYSTEM:
         return Ignored("what Zendesk wrote itself")
     if not comment.author.is_staff:
-        return CustomerMessage(comment.id, ticket, customer, clean(comment.body))
+        # Whoever is in copy may write, too: as the requester they could ask for what is remembered of that customer.
+        return CustomerMessage(comment.id, ticket, _customer(comment.author.id, settings), clean(comment.body))
     if comment.author.id == settings.user_id:
         return Ignored("our own reply")
     return AgentMessage(comment.id, ticket, customer, clean(comment.body), clean(comment.author.name) or None)
@@ -172,5 +165,9 @@ def _of_message(added: _MessageAdded, settings: ZendeskSettings) -> Event:
     return AgentMessage(message.id, ticket, None, clean(message.body), clean(actor.name) or None)
 
 
-def _customer(requester: str, settings: ZendeskSettings) -> str:
-    return f"zendesk:{settings.subdomain}:{requester}"
+def _customer(user: str, settings: ZendeskSettings) -> str:
+    return f"{_account(settings)}:{user}"
+
+
+def _account(settings: ZendeskSettings) -> str:
+    return f"zendesk:{settings.subdomain}"

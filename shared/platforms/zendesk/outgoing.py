@@ -57,8 +57,8 @@ class ZendeskOutgoing(Plain):
     def is_ours(self, hook: OpenHook, answer: Any) -> bool:
         """See `Outgoing.is_ours`: nobody has the ticket, or the agent we write as, and it was not handed over."""
         settings, ticket = hook.settings_as(ZendeskSettings), inside(answer, "ticket")
-        tags, assignee = inside(ticket, "tags") or [], inside(ticket, "assignee_id")
-        if settings.hand_off_tag in tags or inside(ticket, "status") == "closed":
+        tags, assignee = inside(ticket, "tags"), inside(ticket, "assignee_id")
+        if (isinstance(tags, list) and settings.hand_off_tag in tags) or inside(ticket, "status") == "closed":
             return False
         return assignee is None or same_id(assignee, settings.user_id)
 

@@ -96,7 +96,7 @@ class Zendesk(StandIn):
             "subject": f"zen:ticket:{conversation.id}",
             "detail": {
                 "id": conversation.id,
-                "actor_id": str(CUSTOMER),
+                "actor_id": f"{CUSTOMER}{conversation.id}",
                 "assignee_id": None,
                 "requester_id": f"{CUSTOMER}{conversation.id}",
                 "status": "OPEN",
@@ -109,7 +109,7 @@ class Zendesk(StandIn):
                     "id": said.id,
                     "body": said.text,
                     "is_public": True,
-                    "author": {"id": str(CUSTOMER), "is_staff": False, "name": "Jane"},
+                    "author": {"id": f"{CUSTOMER}{conversation.id}", "is_staff": False, "name": "Jane"},
                 },
                 "meta": {"sequence": {"id": "1", "position": 1}},
             },

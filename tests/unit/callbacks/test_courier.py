@@ -13,6 +13,7 @@ from standardwebhooks import Webhook
 
 from shared.callbacks.account import Accounts
 from shared.callbacks.circuit import BUSY_SECONDS, OPENS_AFTER
+from shared.callbacks.courier import TRIPPED
 from shared.callbacks.desk import CallbackDesk, replay
 from shared.callbacks.schedule import STEPS
 from shared.callbacks.sender import Answer
@@ -378,3 +379,19 @@ async def test_beginning_wakes_a_worker_once(mail: Mail) -> None:
         await CallbackDesk(desk.store, wake).begin(done.rows[0])
         desk.clock.pass_(SECOND)
     assert woken == [DeliveryRef("acme", request.request_id)]
+
+
+async def test_what_an_attempt_trips_over_counts_as_an_attempt_and_is_not_met_for_days(mail: Mail) -> None:
+    async def trip() -> None:
+        raise OverflowError("an answer that nobody thought of")
+
+    request = await mail.turn()
+    mail.receiver.before = trip
+    assert await mail.deliver(request) == "pending"
+    delivery = await mail.delivery(request)
+    assert [(each.status, each.error) for each in delivery.attempts] == [(None, TRIPPED)]
+    while delivery.due_at is not None:
+        mail.desk.clock.ms = round(delivery.due_at.timestamp() * 1000) + 1
+        await mail.deliver(request)
+        delivery = await mail.delivery(request)
+    assert (delivery.status, len(mail.receiver.heard)) == ("dead", len(STEPS))

@@ -35,6 +35,8 @@ def test_retry_after_puts_off_and_never_brings_nearer() -> None:
         ("Thu, 26 Nov 2026 11:00:00 GMT", 0),
         ("-1", None),
         ("soon", None),
+        ("Thu, 26 Nov 99999999999999999999 12:00:00 GMT", None),
+        ("Thu, 26 Nov 2026 12:00:00 -9999999999999999999999", None),
         ("1.5", None),
         ("٣", None),
         ("", None),

@@ -226,6 +226,8 @@ def test_a_base_string_may_hold_other_headers_and_literal_braces() -> None:
     ("place", "wrong"),
     [
         (("proof", "base"), "{timestamp}"),
+        (("proof", "base"), "{body}"),  # its time would be nobody's
+        (("proof", "timestampHeader"), None),
         (("proof", "base"), "{body}{secret}"),
         (("proof", "base"), "{body!r}"),
         (("proof", "base"), "{body:>100000000}"),

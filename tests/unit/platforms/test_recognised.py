@@ -34,6 +34,7 @@ def zen(name: str, **event: Any) -> Body:
 
 ZEN_WHO = "zendesk:acme:8447388090494"
 STAFF = {"id": "11", "is_staff": True, "name": "Jonas"}
+COPIED = {"id": "78", "is_staff": False, "name": "Kim"}
 OUR = {"id": "900", "is_staff": True, "name": "Memory"}
 SYSTEM = {"id": "-1", "is_staff": True, "name": "System"}
 
@@ -44,6 +45,8 @@ SYSTEM = {"id": "-1", "is_staff": True, "name": "System"}
         (zendesk(), CustomerMessage("98", "5158", ZEN_WHO, WORDS)),
         (zendesk(is_public=False), NOTE),
         (zendesk(is_public=False, author=STAFF), NOTE),
+        # Whoever is in copy is not the requester, and is not told what is remembered of them.
+        (zendesk(author=COPIED), CustomerMessage("98", "5158", "zendesk:acme:78", WORDS)),
         (zendesk(author=STAFF), AgentMessage("98", "5158", ZEN_WHO, WORDS, "Jonas")),
         (zendesk(author=OUR), OWN),
         (zendesk(author=SYSTEM), Ignored("what Zendesk wrote itself")),
@@ -95,6 +98,12 @@ def test_a_rules_template_says_what_happened(platform: Any) -> None:
     known = one(platform, {**TEMPLATE, "event": "customer", "requester_external_id": "cust_42"})
     assert isinstance(known, CustomerMessage)
     assert known.customer_id == "cust_42"
+    own_words = one(platform, {**TEMPLATE, "event": "customer", "requester_external_id": "cust_42", "author_id": "77"})
+    assert isinstance(own_words, CustomerMessage)
+    assert own_words.customer_id == "cust_42"
+    copied = one(platform, {**TEMPLATE, "event": "customer", "requester_external_id": "cust_42", "author_id": "78"})
+    assert isinstance(copied, CustomerMessage)
+    assert copied.customer_id == f"{platform}:acme:78"
     person = one(platform, {**TEMPLATE, "event": "agent", "author": "Jonas", "comment": "<p>I am<br>on it.</p>"})
     assert isinstance(person, AgentMessage)
     assert (person.customer_id, person.text, person.author) == (who, "I am\non it.", "Jonas")
@@ -127,6 +136,18 @@ def test_a_template_posted_again_is_the_same_message_and_the_same_words_later_ar
     (found,) = INCOMING["zendesk"].read(posted(body, headers), hook_of("zendesk"))
     assert isinstance(found, CustomerMessage)
     assert found.message_id == "delivery:01H"
+
+
+def test_what_is_not_signed_makes_no_other_message_of_one_whose_time_is() -> None:
+    def message_id(invocation: str, at: str) -> str:
+        body = encoded({**TEMPLATE, "event": "customer", "at": at})
+        headers = {"X-Zendesk-Webhook-Invocation-Id": invocation}
+        (found,) = INCOMING["zendesk"].read(posted(body, headers), hook_of("zendesk"))
+        assert isinstance(found, CustomerMessage)
+        return found.message_id
+
+    assert message_id("01H", "11:15") == message_id("01J", "11:15")
+    assert message_id("01H", "11:15") != message_id("01H", "11:16")
 
 
 def test_line_breaks_that_a_template_left_unescaped_are_read() -> None:

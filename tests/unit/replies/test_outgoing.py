@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from shared.callbacks.sender import Answer
 from shared.platforms.answering import OUTGOING
 from shared.platforms.generic.calls import CallTemplate
 from shared.platforms.outgoing import as_text, judged, moment, part
 from shared.platforms.registry import PLATFORMS
 from shared.platforms.types import Call, OpenHook, PlatformName, Told, Words
+from shared.replies.calling import ask
 
 NOW = datetime(2026, 7, 20, 11, 15, 29, tzinfo=UTC)
 WORDS = Words("Hello <b>there</b> & you", "evt_req_1/reply", NOW)
@@ -183,6 +185,49 @@ def test_how_long_a_rate_limit_asks_to_wait() -> None:
     assert waits(x_ratelimit_reset=str(int((NOW + timedelta(seconds=9)).timestamp()))) == 9.0
     assert waits(x_ratelimit_reset="soon") is None
     assert waits() is None
+
+
+ODD: tuple[Any, ...] = (10**400, [], {}, 5, "x", True, None)
+ANSWERS: dict[PlatformName, tuple[dict[str, Any], ...]] = {
+    "chatwoot": tuple(
+        {
+            "status": "pending",
+            "meta": {"assignee": odd, "assignee_type": odd},
+            "payload": [{"message_type": 1, "private": False, "content": WORDS.text, "created_at": odd}],
+            "messages": [{"message_type": odd, "content": odd}],
+        }
+        for odd in ODD
+    ),
+    "zendesk": tuple({"ticket": {"tags": odd, "assignee_id": odd}, "comments": [{"body": odd}]} for odd in ODD),
+    "sunshine": tuple(
+        {"conversation": {"activeSwitchboardIntegration": {"id": odd, "name": odd}}, "messages": [{"received": odd}]}
+        for odd in ODD
+    ),
+    "intercom": tuple({"admin_assignee_id": odd, "team_assignee_id": odd} for odd in ODD),
+    "freshchat": tuple({"assigned_agent_id": odd, "messages": [{"message_parts": odd}]} for odd in ODD),
+    "freshdesk": tuple({"responder_id": odd, "group_id": odd} for odd in ODD),
+    "slack": tuple({"ok": odd, "error": odd, "messages": [{"ts": odd, "app_id": "A1"}]} for odd in ODD),
+}
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"9" * 5_000, b"\xff", b"<html>"])
+async def test_an_answer_that_cannot_be_read_says_nothing_but_its_status(body: bytes) -> None:
+    class Calls:
+        async def call(self, *told: Any) -> Answer:
+            return Answer(201, None, 0.1, None, body)
+
+    us = hook("chatwoot")
+    heard = await ask(Calls(), OUTGOING["chatwoot"], us, asked("chatwoot", "reply", WORDS), lambda: NOW)
+    assert (heard.means, heard.said) == ("taken", None)
+
+
+@pytest.mark.parametrize("platform", list(ANSWERS))
+def test_an_answer_with_something_else_in_a_place_is_no_stumbling_block(platform: PlatformName) -> None:
+    outgoing, us = OUTGOING[platform], hook(platform)
+    for answer in ANSWERS[platform]:
+        assert outgoing.is_there(us, answer, WORDS, private=False) in {True, False}
+        assert outgoing.is_ours(us, answer) in {True, False}
+        assert outgoing.judge(Told(200, NOW, {}, answer)).means
 
 
 def test_a_reference_leads_nowhere_else() -> None:
