@@ -8,6 +8,7 @@ https://platform.claude.com/docs/en/api/errors
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -239,7 +240,9 @@ def _retry_after(error: anthropic.APIStatusError) -> float | None:
     seconds = error.response.headers.get("retry-after")
     try:
         if milliseconds is not None:
-            return max(0.0, float(milliseconds) / 1000)
-        return max(0.0, float(seconds)) if seconds is not None else None
+            found = float(milliseconds) / 1000
+        else:
+            found = float(seconds) if seconds is not None else math.nan
     except ValueError:
         return None
+    return max(0.0, found) if math.isfinite(found) else None

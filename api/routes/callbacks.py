@@ -7,6 +7,7 @@ from datetime import timedelta
 from flask import Response, g
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.audit import acted
 from api.callback_schemas import CallbacksBody, CallbacksView, ResumeBody, SecretBody
 from api.problems import ProblemDetails, invalid
 from api.routes.common import PROBLEMS, answer
@@ -52,6 +53,7 @@ def put_callbacks(body: CallbacksBody) -> Response:
     secret = None
     if not account.secrets:
         account, secret = serving.call(serving.accounts.new_secret(g.tenant, OVERLAP))
+    acted("set-callbacks", "callbacks")
     return answer(CallbacksView.of(account, secret))
 
 
@@ -60,6 +62,7 @@ def delete_callbacks() -> Response:
     """Forget the tenant's address. Requests that name one themselves are called back all the same."""
     serving = services()
     serving.call(serving.accounts.change(g.tenant, lambda found: found.model_copy(update={"url": None})))
+    acted("stop-callbacks", "callbacks")
     return Response(status=204)
 
 
@@ -72,6 +75,7 @@ def post_secret(body: SecretBody) -> Response:
     """Make a secret, told this once. The one before signs beside it until the overlap ends; any older one is gone."""
     serving = services()
     account, secret = serving.call(serving.accounts.new_secret(g.tenant, timedelta(hours=body.overlap_hours)))
+    acted("make-callback-secret", "callbacks")
     return answer(CallbacksView.of(account, secret), 201)
 
 

@@ -37,7 +37,10 @@ PAGE = """<!doctype html>
 </body>
 </html>
 """
-CONTENT_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+CONTENT_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'none'"
+)
 
 
 @blueprint.get("/openapi.json", endpoint="openapi_document")

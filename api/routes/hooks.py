@@ -53,6 +53,7 @@ def post_hook(body: HookBody) -> Response:
         raise from_validation(error, "/settings") from error
     except BadSecret as problem:
         raise invalid("/secrets", str(problem)) from problem
+    acted("add-hook", f"hook {hook.id}")
     return answer(HookView.of(hook, serving.settings.outside_url, made), 201)
 
 
@@ -89,6 +90,7 @@ def patch_hook(path: HookPath, body: HookPatch) -> Response:
         hook = serving.call(serving.hooks.change(g.tenant, path.hook_id, changed))
     except ValidationError as error:
         raise from_validation(error, "/settings") from error
+    acted("change-hook", f"hook {hook.id}")
     notice = f"Another host is called now, so the token was dropped. {GIVE_AGAIN.format(hook.id)}" if dropped else None
     return answer(HookView.of(hook, serving.settings.outside_url, notice=notice))
 
@@ -106,6 +108,7 @@ def post_hook_secret(path: HookPath, body: HookSecretBody) -> Response:
         hook, made = serving.call(serving.hooks.rotate(g.tenant, path.hook_id, body.name, body.secret, overlap))
     except BadSecret as problem:
         raise invalid("/secret", str(problem)) from problem
+    acted("give-hook-secret", f"hook {hook.id}")
     return answer(HookView.of(hook, serving.settings.outside_url, {body.name: made} if made else None), 201)
 
 

@@ -98,7 +98,7 @@ async function openSession(session) {
   await trying(async () => {
     const stored = [];
     talk.clear();
-    for await (const page of pages(query(`/api/sessions/${session}/messages`, { limit: 200 }), LONGEST_TRANSCRIPT)) {
+    for await (const page of pages(query(`/api/sessions/${encodeURIComponent(session)}/messages`, { limit: 200 }), LONGEST_TRANSCRIPT)) {
       if (session !== open.session) return;
       for (const message of page) showStored(message);
       stored.push(...page.map((message) => message.requestId));

@@ -48,7 +48,7 @@ async function showRecalled(place, part) {
   place.append(make("h3", { text: "Earlier turns used" }));
   for (const name of part.included.slice(0, 12)) {
     const [session, seq] = name.split("/");
-    const found = await get(query(`/api/sessions/${session}/messages`, { limit: 1, cursor: Number(seq) - 1 })).catch(() => []);
+    const found = await get(query(`/api/sessions/${encodeURIComponent(session)}/messages`, { limit: 1, cursor: Number(seq) - 1 })).catch(() => []);
     const why = whyOf(part.why?.[name]);
     const [message] = found;
     if (!message) continue;

@@ -21,7 +21,7 @@ from shared.callbacks.channel import Channel, Ended, Later, Lost, Parcel, Verdic
 from shared.callbacks.circuit import Circuits
 from shared.callbacks.delivery import Attempt, Delivery
 from shared.callbacks.sender import Answer
-from shared.errors import StoreError
+from shared.errors import StoreUnavailable
 from shared.storage.contract import Store
 from shared.storage.deliveries import DeliveryRef
 
@@ -60,7 +60,7 @@ class Courier:
         """Make the next attempt of a delivery, if it is due and nobody is at it; return a word for what came of it.
 
         Raises:
-            StoreError: the store is away; the delivery is found again.
+            StoreUnavailable: the store is away; the delivery is found again.
 
         """
         own = self._parts.store.tenant(ref.tenant)
@@ -76,7 +76,7 @@ class Courier:
                 word = await self._go(work)
             except Lost:
                 word = "lost"
-            except StoreError:
+            except StoreUnavailable:
                 raise
             except Exception:
                 # Whatever it tripped over, an answer perhaps, is there the next time, too: uncounted it would be tried

@@ -127,8 +127,9 @@ class Intake:
 
     async def _recorded(self, own: TenantStore, hook: OpenHook, event: AgentMessage) -> Taken:
         name, probe = _name(hook, event), self._parts.ids.request(bucket_of(hook.tenant, ""))
-        # What was recorded before, in a session that has ended since, begins no other.
-        first = (await own.reserve(name, "agent", probe)).request_id == probe
+        # What was recorded before, in a session that has ended since, begins no other; what a try that died left
+        # unrecorded finds what that found, and begins it.
+        first = (await own.reserve(name, f"agent {await self._before(own, hook, event)}", probe)).same_body
         message = await self._as_message(event)
         for _ in range(TRIES):
             session = await self._session(own, hook, event, begin=first)
@@ -184,14 +185,27 @@ class Intake:
         self, own: TenantStore, hook: OpenHook, event: AgentMessage | Handling, *, begin: bool
     ) -> Session | None:
         """Return the open session of a conversation; where it has none, a new one, if one is to `begin`."""
+        customer_id, bound = await self._bound(own, hook, event)
+        if customer_id is None or (bound is not None and bound.status == "open"):
+            return bound
+        return await self._begun(own, customer_id, conversation_of(hook, event.conversation), bound) if begin else None
+
+    async def _before(self, own: TenantStore, hook: OpenHook, event: AgentMessage) -> str:
+        """Return the ended session that a new one would follow; a word where none would be begun, or followed."""
+        _, bound = await self._bound(own, hook, event)
+        if bound is None:
+            return "none"
+        return "open" if bound.status == "open" else bound.id
+
+    async def _bound(
+        self, own: TenantStore, hook: OpenHook, event: AgentMessage | Handling
+    ) -> tuple[str | None, Session | None]:
+        """Return whose a conversation is, and its newest session, as far as they are known."""
         conversation_id = conversation_of(hook, event.conversation)
         customer_id = event.customer_id or await self._customer(own, conversation_id)
         if customer_id is None:
-            return None
-        bound = await own.bound_session(customer_id, conversation_id)
-        if bound is not None and bound.status == "open":
-            return bound
-        return await self._begun(own, customer_id, conversation_id, bound) if begin else None
+            return None, None
+        return customer_id, await own.bound_session(customer_id, conversation_id)
 
     async def _begun(self, own: TenantStore, customer_id: str, conversation_id: str, before: Session | None) -> Session:
         """Begin the session that follows `before`; whoever does so at the same time begins the same one."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any
+from unittest.mock import AsyncMock
 
 import fakeredis
 import pytest
@@ -149,6 +150,18 @@ async def test_what_was_recorded_in_a_session_that_has_ended_begins_no_other(des
     assert (await session_of(desk)).id == first.id
     assert await take(desk, wrote("New.", 10)) == ["recorded"]
     assert (await session_of(desk)).id != first.id
+
+
+async def test_what_a_try_that_died_left_unrecorded_is_recorded_by_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a person's first message, or the first after a session's end, and a process that dies before one begins."""
+    for number in (9, 10):
+        with monkeypatch.context() as patch:
+            patch.setattr(Intake, "_begun", AsyncMock(side_effect=ConnectionError))
+            with pytest.raises(ConnectionError):
+                await take(desk, wrote(number=number))
+        assert await take(desk, wrote(number=number), Handling(WHERE, WHO, "over")) == ["recorded", "handled"]
 
 
 async def test_a_session_that_was_deleted_is_begun_anew(desk: Desk) -> None:

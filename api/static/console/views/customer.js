@@ -9,6 +9,7 @@ const SESSIONS = 50;
 const ENTRIES = 100;
 const DIGEST_PAGES = 5;
 const HELD_PAGES = 50; // of 200: as many entries as a customer may have
+const LAST_LINE = 4096; // bytes at most
 
 export const customer = {
   title: ({ id }) => id,
@@ -72,7 +73,9 @@ async function heldOf(id, many, signal) {
 }
 
 async function exported(id) {
-  const link = make("a", { href: URL.createObjectURL(await blob(`/api/customers/${encodeURIComponent(id)}/export`)),
+  const found = await blob(`/api/customers/${encodeURIComponent(id)}/export`);
+  if (!(await found.slice(-LAST_LINE).text()).includes('{"type":"end"')) return "The export broke off; nothing was saved. Try again.";
+  const link = make("a", { href: URL.createObjectURL(found),
     download: `${id.replace(/[^\w.-]+/g, "_")}.ndjson` });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
