@@ -40,6 +40,16 @@ def test_a_hook_tells_where_it_posts_to_and_which_secrets_it_lacks(page: Page, t
     expect(page.locator("main")).not_to_contain_text("let-me-in")
 
 
+def test_a_hook_tells_what_became_of_its_last_replies(page: Page, tenant: Caller) -> None:
+    made = hook(tenant)
+    about = {"hookId": made["id"], "requestId": "req_1", "createdAt": "2026-01-05T10:00:00Z"}
+    newest, other, elsewhere = {**about, "status": "delivered"}, {**about, "status": "dead"}, {"status": "dead"}
+    page.route("**/api/deliveries*", lambda route: route.fulfill(json=[newest, other, elsewhere]))
+    go(page, "hooks")
+    expect(row(page, "Shop chat").get_by_role("link", name="delivered")).to_have_attribute("href", "#/requests/req_1")
+    expect(row(page, "Shop chat").get_by_role("link", name="1 reply given up")).to_be_visible()
+
+
 def test_a_hook_rests_takes_part_again_and_is_removed_and_each_is_written_down(page: Page, tenant: Caller) -> None:
     made = hook(tenant)
     path = f"/api/hooks/{made['id']}"

@@ -16,7 +16,7 @@ export const hooks = {
   },
   draw({ found, replies }, _place, act) {
     const rows = found.map((hook) => [
-      [make("b", { text: hook.name }), make("span", { class: "small", text: hook.platform })],
+      [make("b", { class: "who", text: hook.name }), make("span", { class: "small", text: hook.platform })],
       [make("span", { class: "url", text: hook.url }), make("span", { class: "small", text: hook.id })],
       secrets(hook),
       [badge(hook.disabled ? "rests" : "takes part", hook.disabled ? "warn" : "good"),
@@ -31,7 +31,7 @@ export const hooks = {
         ? note("A hook is added, and given its secrets, on the command line: ", code("customer-memory hooks rotate HOOK token"), ".")
         : null,
       found.length
-        ? table("Hooks", ["Hook", "Address it posts to", "Secrets", "State", ""], rows)
+        ? table("Hooks", ["Hook", "Its platform posts to", "Secrets", "State", ""], rows)
         : empty("No hooks.", "A hook connects a helpdesk: it posts what customers write, and replies go back into its "
           + "conversations. Add one with ", code("customer-memory hooks add chatwoot --set accountId=2"), ".")];
   },
@@ -51,7 +51,7 @@ function lastReply(replies) {
   const [newest] = replies, dead = replies.filter(({ status }) => status === "dead").length;
   if (!newest) return [make("span", { class: "small", text: "no reply lately" })];
   return [make("span", { class: "small" }, "last reply ", moment(newest.createdAt), ": ",
-    make("a", { href: at("requests", newest.requestId), text: newest.status })),
+    make("a", { href: at("requests", newest.requestId), text: newest.status === "dead" ? "given up" : newest.status })),
   dead ? make("a", { class: "small", href: at("deliveries", undefined, { status: "dead" }),
     text: `${count(dead, "reply", "replies")} given up` }) : null];
 }
