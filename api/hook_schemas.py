@@ -11,9 +11,13 @@ from pydantic import AwareDatetime, BaseModel, Field, RootModel, StringConstrain
 from api.schemas import Asked
 from shared.hooks.hook import Hook
 from shared.models import Attachment, Identifier, Metadata, Model
+from shared.platforms.generic.settings import GenericSettings
 from shared.platforms.proving import QUERY
+from shared.platforms.registry import PLATFORMS
 from shared.platforms.types import (
     SHARED,
+    SIGNING,
+    TOKEN,
     AgentMessage,
     CustomerMessage,
     Event,
@@ -74,6 +78,27 @@ class HookSecretView(Model):
     valid_until: datetime | None = Field(None, description="absent: until another one is given")
 
 
+class MissingSecret(Model):
+    """A secret that it cannot work without, and what that is."""
+
+    name: SecretName
+    what: str
+
+    @classmethod
+    def of(cls, hook: Hook) -> list[MissingSecret]:
+        """Return those of a hook: one that proves deliveries, and the token where replies are posted with it."""
+        platform, settings = PLATFORMS[hook.platform], hook.typed_settings()
+        proven_by, posts = platform.proven_by, True
+        if isinstance(settings, GenericSettings):
+            proven_by = (SHARED,) if settings.proof.kind == "shared" else (SIGNING,)
+            written = settings.model_dump_json()
+            posts = any(place in written for place in ("{token}", "{basic}"))
+        found = [] if any(name in hook.secrets for name in proven_by) else [proven_by[0]]
+        if posts and TOKEN not in hook.secrets:
+            found.append(TOKEN)
+        return [cls(name=name, what=platform.secrets[name].what) for name in found]
+
+
 class HookView(Model):
     """A hook. `made`: secrets that were made just now, by name; they are told this once."""
 
@@ -82,6 +107,7 @@ class HookView(Model):
     name: str
     settings: dict[str, Any]
     secrets: list[HookSecretView] = Field(description="the current one of each name first")
+    missing: list[MissingSecret] = Field(description="what it cannot work without, and was not given yet")
     url: str = Field(description="what the platform posts to; where a secret belongs into it, it is in it this once")
     created_at: datetime
     disabled: bool
@@ -106,6 +132,7 @@ class HookView(Model):
                 for name, kept in hook.secrets.items()
                 for each in kept
             ],
+            missing=MissingSecret.of(hook),
             url=url,
             created_at=hook.created_at,
             disabled=hook.disabled,

@@ -49,8 +49,9 @@ def create_table(table: str | None, region: str | None, endpoint_url: str | None
     is left as it is. It needs permissions that the service itself does not: CreateTable, DescribeTimeToLive,
     UpdateTimeToLive, DescribeContinuousBackups, UpdateContinuousBackups.
 
+    \b
       customer-memory dynamodb create-table --table sessions --region eu-central-1
-    """
+    """  # noqa: D301 - the backspace keeps the line as it is
     settings = load_settings()
     if only_print:
         click.echo(json.dumps(table_definition(table or settings.dynamodb_table_name), indent=2))

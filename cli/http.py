@@ -52,7 +52,7 @@ class Answer:
         """What went wrong, in words."""
         told = self.body.get("detail") or self.body.get("title") or "the answer says no more"
         fields = [f"{item.get('pointer')}: {item.get('message')}" for item in self.body.get("errors") or []]
-        return "; ".join([f"{self.status} {told}", *fields])
+        return "; ".join([f"{self.status} {told}", *(each for each in fields if each not in told)])
 
     def retry_after(self, default: float) -> float:
         """Return the seconds that Retry-After asks for, as a number or a date; `default` without one."""

@@ -23,7 +23,7 @@ COMMANDS = {
     "callbacks": Entry("cli.callbacks", "Say where results are posted, and make the secrets that sign them."),
     "chat": Entry("cli.chat", "Talk to the service as one of its customers."),
     "context": Entry("cli.context", "Show what Claude would be sent now in a session, against the token budget."),
-    "customers": Entry("cli.customers", "Export or erase all that is kept of a customer."),
+    "customers": Entry("cli.customers", "Export or erase all that is kept of a customer, or merge two."),
     "deliveries": Entry("cli.deliveries", "Show what became of callbacks, and post them again."),
     "demo": Entry("cli.demo", "Load an invented shop's customers, and start a service for them where none is named."),
     "doctor": Entry("cli.doctor", "Check settings, store, broker, workers and versions; say what to mend."),

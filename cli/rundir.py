@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
@@ -23,6 +24,7 @@ from shared.settings import Settings
 
 LOCK_WAIT_SECONDS = 45.0
 POLL_SECONDS = 0.1
+DEMO: Final = "demo"  # the folder in DATA_DIR of the demo's own service
 
 
 class DataDirBusy(CustomerMemoryError):
@@ -159,8 +161,7 @@ def find_settings(settings: Settings) -> Settings:
     named = settings.redis_url is not None or settings.store_kind == "dynamodb"
     record = RunDir(settings.data_dir).running()
     if not named and (record is None or record.redis_url is None):
-        message = f"No service runs on {settings.data_dir}. Start it first (customer-memory up), or set REDIS_URL."
-        raise NotRunning(message)
+        raise NotRunning(_nothing_runs(settings, "set REDIS_URL"))
     if record is None:
         return settings
     found = {} if named else {"redis_url": record.redis_url, "broker_url": record.broker_url}
@@ -181,9 +182,16 @@ def find_url(settings: Settings, given: str | None) -> str:
         return given.rstrip("/")
     record = RunDir(settings.data_dir).running()
     if record is None:
-        message = f"No service runs on {settings.data_dir}. Start it first (customer-memory up), or give --url."
-        raise NotRunning(message)
+        raise NotRunning(_nothing_runs(settings, "give --url"))
     return record.url
+
+
+def _nothing_runs(settings: Settings, otherwise: str) -> str:
+    """Return what to say where no service runs on DATA_DIR; the demo's may, whose data are apart."""
+    demo = settings.data_dir / DEMO
+    if RunDir(demo).running() is not None:
+        return f"No service runs on {settings.data_dir}, but the demo does: set DATA_DIR={demo} to use it."
+    return f"No service runs on {settings.data_dir}. Start it first (customer-memory up), or {otherwise}."
 
 
 def _try_lock(descriptor: int) -> bool:

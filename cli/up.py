@@ -36,7 +36,7 @@ Customer Memory is ready at {url}
   try it     curl -s {url}/api/chat -H 'content-type: application/json' -H 'prefer: wait=20' \\
                -d '{{"customerId": "cust-1", "message": "Hello, where is my order 4711?"}}'
   look       {url}/ in a browser, and {url}/console
-  or talk    customer-memory chat
+  or talk    customer-memory chat --url {url}
   docs       {url}/docs
   data       {data}
   stop       Ctrl-C

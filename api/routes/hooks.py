@@ -76,13 +76,14 @@ def get_hook(path: HookPath) -> Response:
 def patch_hook(path: HookPath, body: HookPatch) -> Response:
     """Change a hook's name or settings, or let it rest. It takes a few seconds until every process knows."""
     _check(body.settings or {})
-    serving, dropped = services(), False
+    serving, dropped, rested = services(), False, False
 
     def changed(hook: Hook) -> Hook:
-        nonlocal dropped
+        nonlocal dropped, rested
         settings = {**hook.settings, **(body.settings or {})}
         changed = hook.with_settings({name: value for name, value in settings.items() if value is not None})
         dropped = TOKEN in hook.secrets and TOKEN not in changed.secrets
+        rested = hook.disabled
         disabled = hook.disabled if body.disabled is None else body.disabled
         return changed.model_copy(update={"name": body.name or hook.name, "disabled": disabled})
 
@@ -90,7 +91,8 @@ def patch_hook(path: HookPath, body: HookPatch) -> Response:
         hook = serving.call(serving.hooks.change(g.tenant, path.hook_id, changed))
     except ValidationError as error:
         raise from_validation(error, "/settings") from error
-    acted("change-hook", f"hook {hook.id}")
+    resting = "disable-hook" if hook.disabled else "enable-hook"
+    acted(resting if hook.disabled != rested else "change-hook", f"hook {hook.id}")
     notice = f"Another host is called now, so the token was dropped. {GIVE_AGAIN.format(hook.id)}" if dropped else None
     return answer(HookView.of(hook, serving.settings.outside_url, notice=notice))
 

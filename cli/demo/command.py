@@ -17,13 +17,12 @@ from cli.demo.shop import Shop, read_shop
 from cli.embedded import free_port
 from cli.http import Api
 from cli.options import service_options
-from cli.rundir import RunDir
+from cli.rundir import DEMO, RunDir
 from shared.errors import CustomerMemoryError
 from shared.settings import Settings, load_settings
 
 Result = TypeVar("Result")
 
-FOLDER: Final = "demo"
 # What a customer says is to be remembered while one watches, and only what goes wrong is worth a line.
 LIVELY: Final = {"MEMORY_DELAY_SECONDS": "5", "LOG_LEVEL": "WARNING"}
 
@@ -53,7 +52,7 @@ def demo(*, tenant: str | None, url: str | None, key: str | None) -> None:
     missing.
     """
     settings = load_settings()
-    running = None if url else RunDir(settings.data_dir / FOLDER).running()
+    running = None if url else RunDir(settings.data_dir / DEMO).running()
     place = url or (running.url if running else None)
     if place is not None:
         click.echo(asyncio.run(_load(Api(place, key, tenant=tenant))))
@@ -93,7 +92,7 @@ def _own(settings: Settings) -> Settings:
         aws_region=None,
         host="127.0.0.1",
         port=port,
-        data_dir=settings.data_dir / FOLDER,
+        data_dir=settings.data_dir / DEMO,
     )
 
 

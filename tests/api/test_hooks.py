@@ -208,3 +208,29 @@ def test_an_agents_reply_that_comes_back_as_a_persons_is_known_for_what_it_is(ca
     (session,) = hooked.sessions(who)
     assert session["handler"] == "human"
     assert [each.get("author") for each in caller.messages(session["id"])] == [None, None, "Jonas"]
+
+
+def test_what_a_hook_lacks_is_told_until_it_is_given(caller: Caller) -> None:
+    made = add(caller, platform="zendesk", settings={"subdomain": "acme", "email": "a@acme.example", "userId": 1})
+    assert [each["name"] for each in made["missing"]] == ["signing", "token"]
+    assert made["missing"][0]["what"] == "the signing secret of the webhook"
+    for name in ("signing", "token"):
+        caller.http.post(f"/api/hooks/{made['id']}/secrets", json={"name": name, "secret": "given"})
+    assert caller.http.get(f"/api/hooks/{made['id']}").json()["missing"] == []
+    assert [each["name"] for each in add(caller, **CHATWOOT)["missing"]] == ["token"]  # proven by what was made here
+
+
+def test_a_generic_hook_lacks_a_token_only_where_a_call_needs_one(caller: Caller) -> None:
+    silent = add(caller, platform="generic", settings=GENERIC, secrets={"signing": "given"})
+    assert silent["missing"] == []
+    call = {"url": "https://desk.example/{conversation}", "headers": {"x": "{token}"}, "body": {"text": "{text}"}}
+    answered = add(caller, platform="generic", settings={**GENERIC, "reply": call}, secrets={"signing": "given"})
+    assert [each["name"] for each in answered["missing"]] == ["token"]
+
+
+def test_letting_a_hook_rest_is_written_down_and_changing_its_name_is_not(caller: Caller) -> None:
+    path = f"/api/hooks/{add(caller, **CHATWOOT)['id']}"
+    for change in ({"name": "Shop"}, {"disabled": True}, {"disabled": True}, {"disabled": False}):
+        assert caller.http.patch(path, json=change).status_code == 200
+    actions = caller.http.get("/api/actions").json()
+    assert [each["action"] for each in actions] == ["enable-hook", "disable-hook"]

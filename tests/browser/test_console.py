@@ -31,6 +31,7 @@ def test_a_new_tenant_is_told_what_will_be_here(page: Page) -> None:
         "customers": "No customers yet",
         "requests": "No requests yet",
         "deliveries": "No deliveries",
+        "hooks": "No hooks",
         "batches": "No batches",
         "costs": "Nothing was asked of Claude",
         "actions": "Nothing yet",

@@ -48,6 +48,9 @@ class Desk:
         past = {"role": "user", "content": f"{HOSTILE} came broken.", "at": "2026-01-05T10:00:00Z"}
         caller.http.post(f"/api/sessions/{old}/messages", json=past)
         self.batch = caller.http.post("/api/summaries/batch", json={"customerId": CUSTOMER}).json()["batchId"]
+        settings = {"subdomain": "acme", "email": "memory@acme.example", "userId": 900123}
+        caller.http.post("/api/hooks", json={"platform": "zendesk", "name": HOSTILE, "settings": settings})
+        caller.http.post("/api/hooks", json={"platform": "chatwoot", "settings": {"accountId": 2}})
         caller.http.delete(f"/api/sessions/{caller.new_session('short')['id']}")
         wait_for("all of it to be there", self._all_there, 90)
 
@@ -75,6 +78,7 @@ class Desk:
             "receipt": ("requests", self.request),
             "failure": ("requests", self.failed),
             "deliveries": ("deliveries",),
+            "hooks": ("hooks",),
             "summaries": ("batches",),
             "batch": ("batches", self.batch),
             "service": ("service",),
@@ -115,7 +119,7 @@ def test_nothing_a_customer_wrote_is_read_as_markup_in_any_view(open_page: OpenP
         seen |= {name} if HOSTILE[:50] in page.locator("main").inner_text() else set()
         assert page.locator("main img, main script, main b[onclick], main iframe").count() == 0, name
         assert page.evaluate("window.pwned") is None, name
-    assert seen >= {"customers", "customer", "conversation", "requests", "receipt", "failure"}
+    assert seen >= {"customers", "customer", "conversation", "requests", "receipt", "failure", "hooks"}
     assert not seen & {"summaries", "batch"}  # a batch whose sessions are known keeps no customer's id
     go(page, "sessions", desk.session)
     link = page.locator(".attachment a")
@@ -154,6 +158,9 @@ def test_every_view_can_be_used_by_everybody(
     go(page, f"@{desk.caller.tenant}", "customers", CUSTOMER)
     press(page, "Erase …")
     checked(page, f"console-dialog-{scheme}-{width}")
+    page.keyboard.press("Escape")
+    press(page, "Merge into …")
+    checked(page, f"console-merge-{scheme}-{width}")
 
 
 def checked(page: Page, name: str) -> None:

@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from cli.demo.shop import read_shop
-from cli.rundir import RunDir
+from cli.rundir import NotRunning, RunDir, find_url
+from shared.settings import load_settings
 from tests.cli.running import Running
 
 NOW = datetime(2026, 3, 2, 0, 10, tzinfo=UTC)  # shortly after midnight, shortly after the end of a month
@@ -61,6 +62,10 @@ def test_one_command_and_a_customer_who_comes_back_is_known(running: Running) ->
     (entry,) = listed(record.url, "/api/memory", customerId="tom.okafor", key="address")
     assert (entry["value"], len(entry["history"])) == ("7 Harbour Road, Bristol", 1)
     assert any(each["quarantined"] for each in listed(record.url, "/api/memory", customerId="noah.kim"))
+
+    with pytest.raises(NotRunning, match=r"the demo does: set DATA_DIR=.*/demo to use it"):
+        find_url(load_settings(data_dir=running.data), None)  # the other commands look for the demo only when told to
+    assert f"customer-memory chat --url {record.url}" in demo.output
 
     again = running.demo()
     assert again.ends(60) == 0

@@ -110,6 +110,12 @@ def test_a_mapping_comes_from_a_file_and_what_is_wrong_with_it_is_said(stack: St
     assert "NAME=VALUE" in run(stack, "add", "slack", "--set", "appId").stderr
 
 
+def test_what_is_missing_is_said_once(stack: Stack) -> None:
+    result = run(stack, "add", "chatwoot")
+    assert result.exit_code == 1
+    assert result.output.count("/settings/accountId: is required") == 1
+
+
 def test_a_recorded_delivery_is_tried(stack: Stack, tmp_path: Path) -> None:
     hook = added(stack, "chatwoot", "--set", "accountId=2")
     run(stack, "rotate", hook, "signing", given="s3cret")

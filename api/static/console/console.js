@@ -13,6 +13,7 @@ import { batches } from "./views/batches.js";
 import { customer } from "./views/customer.js";
 import { customers } from "./views/customers.js";
 import { deliveries } from "./views/deliveries.js";
+import { hooks } from "./views/hooks.js";
 import { request } from "./views/request.js";
 import { requests } from "./views/requests.js";
 import { session } from "./views/session.js";
@@ -23,13 +24,13 @@ import { usage } from "./views/usage.js";
 // What each address shows: the listing, and one of its things.
 const VIEWS = {
   tenants: { all: tenants }, customers: { all: customers, one: customer }, sessions: { one: session },
-  requests: { all: requests, one: request }, deliveries: { all: deliveries }, batches: { all: batches, one: batch },
-  service: { all: status }, costs: { all: usage }, actions: { all: actions },
+  requests: { all: requests, one: request }, deliveries: { all: deliveries }, hooks: { all: hooks },
+  batches: { all: batches, one: batch }, service: { all: status }, costs: { all: usage }, actions: { all: actions },
 };
 
 const MENU = [
   ["tenants", "Tenants"], ["customers", "Customers"], ["requests", "Requests"], ["deliveries", "Deliveries"],
-  ["batches", "Summaries"], ["service", "Service"], ["costs", "Cost"], ["actions", "Actions"],
+  ["hooks", "Hooks"], ["batches", "Summaries"], ["service", "Service"], ["costs", "Cost"], ["actions", "Actions"],
 ];
 const UNDER = { sessions: "customers" };
 const STATES = { live: "Live", polling: "Asks every 10 seconds", away: "The service is away; trying again", refused: "Signed out" };

@@ -1,8 +1,9 @@
 // One customer: what was said when and what came of it, and what is remembered of it now.
 
 import { blob, call, get, page, query as address } from "../../api.js";
-import { at, button, confirmed, count, empty, facts, heading, make, moment, number, pager, section } from "../with.js";
+import { at, button, confirmed, count, customerLink, empty, facts, heading, make, moment, number, pager, section } from "../with.js";
 import { heldBack, remembered } from "./entries.js";
+import { merged } from "./merge.js";
 import { conversation } from "./timeline.js";
 
 const SESSIONS = 50;
@@ -25,7 +26,7 @@ export const customer = {
     return { told, sessions, entries, digests, held };
   },
   draw({ told, sessions, entries, digests, held }, place, act) {
-    const { id } = place;
+    const { customerId: id } = told; // another one, where who was asked for was merged
     const learned = Map.groupBy(entries.items.filter((entry) => entry.provenance && !entry.quarantined),
       (entry) => entry.provenance.sessionId);
     const listed = sessions.items.length
@@ -35,7 +36,10 @@ export const customer = {
     return [
       heading(id, make("a", { class: "button", href: `/#${new URLSearchParams({ customer: id })}`, text: "Chat as this customer" }),
         button("Export", () => act(() => exported(id))),
+        button("Merge into …", () => act(() => merged(id, told))),
         button("Erase …", () => act(() => erased(id, told)), { class: "destroy" })),
+      id === place.id ? null : make("p", { class: "verdict wait" }, `${place.id} was merged into `,
+        customerLink(id), ": what is kept of both is here."),
       facts(["Last active", moment(told.lastActivityAt)], ["Conversations", number(told.sessions)],
         ["Memory entries", number(told.entries)],
         ["In the actions", told.pseudonym && make("code", { text: told.pseudonym })]),
