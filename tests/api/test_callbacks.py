@@ -90,6 +90,14 @@ def test_the_tenants_address_is_posted_all_others(caller: Caller, receiver: Rece
     assert caller.http.get(f"/api/deliveries/{silent}").status_code == 404
 
 
+def test_where_results_go_and_new_secrets_are_written_down(caller: Caller, receiver: Receiver) -> None:
+    caller.http.put("/api/callbacks", json={"url": receiver.url})
+    caller.http.post("/api/callbacks/secret", json={})
+    caller.http.delete("/api/callbacks")
+    actions = [each["action"] for each in caller.http.get("/api/actions").json()]
+    assert actions == ["stop-callbacks", "make-callback-secret", "set-callbacks"]
+
+
 def test_both_secrets_sign_while_they_rotate(caller: Caller, receiver: Receiver) -> None:
     old, new = new_secret(caller), new_secret(caller)
     (both,) = posted(receiver, caller.begin("Hello", callbackUrl=receiver.url))

@@ -228,9 +228,14 @@ def test_a_generic_hook_lacks_a_token_only_where_a_call_needs_one(caller: Caller
     assert [each["name"] for each in answered["missing"]] == ["token"]
 
 
-def test_letting_a_hook_rest_is_written_down_and_changing_its_name_is_not(caller: Caller) -> None:
-    path = f"/api/hooks/{add(caller, **CHATWOOT)['id']}"
-    for change in ({"name": "Shop"}, {"disabled": True}, {"disabled": True}, {"disabled": False}):
-        assert caller.http.patch(path, json=change).status_code == 200
+def test_what_is_done_to_a_hook_is_written_down(caller: Caller) -> None:
+    hook = add(caller, **CHATWOOT)["id"]
+    for change in ({"name": "Shop"}, {"disabled": True}, {"disabled": False}):
+        assert caller.http.patch(f"/api/hooks/{hook}", json=change).status_code == 200
+    caller.http.post(f"/api/hooks/{hook}/secrets", json={"name": "token", "secret": "let-me-in"})
+    assert caller.http.delete(f"/api/hooks/{hook}").status_code == 204
     actions = caller.http.get("/api/actions").json()
-    assert [each["action"] for each in actions] == ["enable-hook", "disable-hook"]
+    done = ["add-hook", "change-hook", "disable-hook", "enable-hook", "give-hook-secret", "delete-hook"]
+    assert [each["action"] for each in reversed(actions)] == done
+    assert {each["subject"] for each in actions} == {f"hook {hook}"}
+    assert "let-me-in" not in str(actions)

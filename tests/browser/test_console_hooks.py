@@ -72,7 +72,7 @@ def test_a_hook_rests_takes_part_again_and_is_removed_and_each_is_written_down(p
     expect(page.locator("main .nothing")).to_contain_text("No hooks")
     assert tenant.http.get(path).status_code == 404
     actions = [each["action"] for each in listed(tenant, "/api/actions")]
-    assert actions == ["delete-hook", "enable-hook", "disable-hook"]
+    assert actions[:3] == ["delete-hook", "enable-hook", "disable-hook"]
 
 
 def wanted(page: Page, into: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from unittest.mock import AsyncMock
 
 import fakeredis
 import pytest
@@ -18,7 +19,7 @@ from shared.callbacks.desk import CallbackDesk, replay
 from shared.callbacks.schedule import STEPS
 from shared.callbacks.sender import Answer
 from shared.callbacks.signed import NO_ADDRESS, STOPPED, UNSIGNED
-from shared.errors import NoSecretKey, UnknownDelivery
+from shared.errors import NoSecretKey, StoreCorrupt, UnknownDelivery
 from shared.sealing import Sealer
 from shared.storage.deliveries import DeliveryRef
 from shared.storage.types import OF_TENANT
@@ -379,6 +380,15 @@ async def test_beginning_wakes_a_worker_once(mail: Mail) -> None:
         await CallbackDesk(desk.store, wake).begin(done.rows[0])
         desk.clock.pass_(SECOND)
     assert woken == [DeliveryRef("acme", request.request_id)]
+
+
+async def test_an_account_that_cannot_be_read_is_not_met_for_days_either(
+    mail: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = await mail.turn()
+    monkeypatch.setattr(Accounts, "read", AsyncMock(side_effect=StoreCorrupt("no JSON")))
+    assert await mail.deliver(request) == "pending"
+    assert [each.error for each in (await mail.delivery(request)).attempts] == [TRIPPED]
 
 
 async def test_what_an_attempt_trips_over_counts_as_an_attempt_and_is_not_met_for_days(mail: Mail) -> None:
