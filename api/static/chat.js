@@ -88,6 +88,7 @@ async function openSession(session) {
   open.session = session;
   showPanel(null);
   notice("");
+  byId("announce").textContent = "";
   remember();
   markSession();
   if (!session) {
