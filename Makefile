@@ -26,8 +26,9 @@ run: $(RUNTIME) ## Start everything here, with nothing but Python; Ctrl-C stops 
 demo: $(RUNTIME) ## Start it with an invented shop's customers, in .data/demo, to see memory at once; Ctrl-C stops it
 	@exec env CUSTOMER_MEMORY_STOP_WITH_PARENT=$$PPID $(BIN)/customer-memory demo
 
+# In the order of the folders: a service that a folder's tests share ends with them.
 test: lint types ## Lint, types, import contracts and every test but the long ones
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-long: $(DEVELOPMENT) ## The tests that take long
 	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)

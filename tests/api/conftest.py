@@ -1,4 +1,4 @@
-"""The service as a deployment runs it, started once for this folder, and a tenant of its own for every test."""
+"""The service as a deployment runs it, there for this package only, and a tenant of its own for every test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.valkey import Valkey
 MakeCaller = Callable[[], Caller]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """A Valkey server for this folder alone."""
     server = Valkey(tmp_path_factory.mktemp("api-valkey"))
@@ -23,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory, server: Valkey) -> Iterator[Stack]:
     """Web, simulator, workers and beat. A key is made before any test, so every request needs one."""
     folder = tmp_path_factory.mktemp("api")
@@ -78,7 +78,7 @@ def _quiet_simulator(request: pytest.FixtureRequest) -> None:
         simulator.pace()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def events(stack: Stack) -> Iterator[EventLog]:
     """Every event the service announces."""
     log = EventLog(stack.settings["BROKER_URL"])

@@ -24,7 +24,7 @@ PLACES = ("chromium", "chromium-browser", "google-chrome")
 OpenPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> str:
     """Where the browser is."""
     found = next(filter(None, map(shutil.which, PLACES)), None)
@@ -46,7 +46,7 @@ def browser(chromium: str, caller: Caller) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Stack]:
     """The whole service; conversations are read a second after their last word."""
     folder = tmp_path_factory.mktemp("browser")
@@ -72,7 +72,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[S
         server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def caller(stack: Stack) -> Iterator[Caller]:
     """The tenant whose customers talk."""
     with Caller(stack, "shop", make_key(stack, "shop")) as caller:
