@@ -54,7 +54,7 @@ from tests.api.test_stream import (
     test_a_session_deleted_meanwhile_ends_the_stream,
     test_who_comes_after_the_end_hears_the_result,
 )
-from tests.support.moto import Moto
+from tests.support.moto import UNHURRIED, Moto
 from tests.support.stack import Stack
 
 
@@ -68,7 +68,7 @@ def server() -> Iterator[Moto]:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, server: Moto) -> Iterator[Stack]:
     """A deployment of its own; moto is slow now and then, and a wake-up that it did not take in time is made up for."""
-    settings = {"LEASE_SECONDS": "6", "RECONCILE_SECONDS": "1", "ANTHROPIC_API_KEY": "", "HOST": ""}
+    settings = {"LEASE_SECONDS": "6", **UNHURRIED, "ANTHROPIC_API_KEY": "", "HOST": ""}
     stack = Stack(tmp_path_factory.mktemp("api-dynamodb"), server, None, **settings)
     stack.start("chat", "worker", "chat")
     stack.start_healer()

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.moto import Moto, TopicLog
+from tests.support.moto import UNHURRIED, Moto, TopicLog
 from tests.support.stack import EventLog, Heard, Stack
 from tests.support.valkey import Valkey
 from tests.support.waiting import wait_for
@@ -23,7 +23,7 @@ def opened(folder: Path, server: Valkey | Moto, points: Sequence[str]) -> Iterat
     heard: Heard = EventLog(server.url(1)) if isinstance(server, Valkey) else TopicLog(server)
     settings = {"LEASE_SECONDS": "1", "RECONCILE_SECONDS": "0.5"}
     if isinstance(heard, TopicLog):
-        settings["EVENTS_TOPIC_ARN"] = heard.topic
+        settings |= {"EVENTS_TOPIC_ARN": heard.topic, **UNHURRIED}
     stack = Stack(folder, server, None, **settings)
     stack.start_healer()
     stack.start_web()
@@ -70,7 +70,7 @@ class CrashContract:
 
         def announced() -> bool:
             events.listen()
-            return any(event["subject"] == session["id"] for event in events.events)
+            return any(event.get("subject") == session["id"] for event in events.events)
 
         wait_for("the event", announced)
         stack.kill("steady")

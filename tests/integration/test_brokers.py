@@ -13,7 +13,7 @@ from cli.checks import Patient, check_broker, check_workers
 from shared.broker import QUEUES
 from shared.broker.sqs import DEAD_SECONDS, MOST_RECEIVES
 from shared.settings import load_settings
-from tests.support.moto import Moto, TopicLog
+from tests.support.moto import UNHURRIED, Moto, TopicLog
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.stack import EventLog, Heard, Stack
 from tests.support.valkey import Valkey
@@ -43,8 +43,8 @@ def service(
         broker = Moto()
         heard = log = TopicLog(broker)
         # "aws": no Redis anywhere.
-        kept_in = broker if request.param == "aws" else store
-        stack = Stack(folder, kept_in, broker, EVENTS_TOPIC_ARN=log.topic, **HASTE)
+        kept_in, pace = (broker, UNHURRIED) if request.param == "aws" else (store, {})
+        stack = Stack(folder, kept_in, broker, EVENTS_TOPIC_ARN=log.topic, **{**HASTE, **pace})
     else:
         broker = RabbitMQ(folder / "node")
         heard = EventLog(broker.url)

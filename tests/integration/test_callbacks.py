@@ -16,7 +16,7 @@ import httpx2
 import pytest
 
 from cli.embedded import free_port
-from tests.support.moto import Moto
+from tests.support.moto import UNHURRIED, Moto
 from tests.support.receiver import Answer, Posted, Receiver
 from tests.support.stack import Stack
 from tests.support.valkey import Valkey
@@ -150,7 +150,7 @@ def test_a_worker_killed_after_the_commit_leaves_the_callback_to_the_reconciler(
     stack.kill("chat")
     stack.start(point, "tests.support.crashing", "worker", "chat", point)
     request = begin(stack, receiver.url, f"CRASH {point}", point)
-    stack.died(point, 60)
+    stack.died(point)
     stack.start("chat", "worker", "chat")
     delivered(stack, request, 90)
     assert {posted.id for posted in receiver.posted} == {f"evt_{request}"}
@@ -166,7 +166,7 @@ def test_callbacks_need_no_broker_that_remembers(stack: Stack, receiver: Receive
 
 
 def test_the_same_on_dynamodb_and_sqs(moto: Moto, tmp_path: Path, receiver: Receiver) -> None:
-    stack = Stack(tmp_path, moto, None, **SETTINGS)
+    stack = Stack(tmp_path, moto, None, **{**SETTINGS, **UNHURRIED})
     receiver.answers = lambda _: (500, {}) if len(receiver.posted) == 1 else (200, {})
     try:
         for role in ("chat", "maintenance", "callbacks", "beat"):

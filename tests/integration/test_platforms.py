@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from cli.main import main
 from simulator.schema import Fault as ModelFault
-from tests.support.moto import Moto
+from tests.support.moto import UNHURRIED, Moto
 from tests.support.platforms.chatwoot import Chatwoot
 from tests.support.platforms.every import EVERY
 from tests.support.platforms.slack import Slack
@@ -81,7 +81,7 @@ class Connected:
             assert answer.status_code in {200, 429, 503}, answer.text
             return answer.status_code == 200
 
-        wait_for("the delivery to be taken", took, 30)
+        wait_for("the delivery to be taken", took)
 
     def replied(self, conversation: Conversation, count: int = 1, seconds: float = 60) -> list[str]:
         """Wait until so many replies stand in a conversation."""
@@ -118,7 +118,7 @@ def test_a_message_on_a_platform_is_answered_there_once(stack: Stack, kind: type
         platform.says(conversation, "What was my order number?")
         connected.post(conversation)
         replies = connected.replied(conversation, 2)
-        wait_for("both to be struck", lambda: len(connected.deliveries("delivered")) == 2, 30)
+        wait_for("both to be struck", lambda: len(connected.deliveries("delivered")) == 2)
         assert platform.replies(conversation) == replies
     assert len(replies) == 2
     assert "A-4711" in replies[1]
@@ -243,7 +243,7 @@ def test_replies_go_in_order_though_the_first_one_fails_at_first(stack: Stack, c
 
 
 def test_the_same_on_dynamodb_and_sqs(moto: Moto, tmp_path: Any, chatwoot: StandIn) -> None:
-    stack = Stack(tmp_path, moto, None, **SETTINGS)
+    stack = Stack(tmp_path, moto, None, **{**SETTINGS, **UNHURRIED})
     try:
         for role in ("chat", "maintenance", "callbacks", "beat"):
             stack.start(role, "worker", role)

@@ -10,7 +10,7 @@ import pytest
 from tests.api.caller import Caller, make_key
 from tests.api.hooked import Hooked
 from tests.support.deliveries import GENERIC
-from tests.support.moto import Moto
+from tests.support.moto import UNHURRIED, Moto
 from tests.support.stack import Stack
 from tests.support.valkey import Valkey
 from tests.support.waiting import wait_for
@@ -76,7 +76,7 @@ def test_while_the_store_hangs_a_platform_is_told_in_time_what_it_posts_again_af
             time.sleep(1.1)
     finally:
         store.resume()
-    wait_for("the store to be back", lambda: hooked.post(body).status_code == 200, 30)
+    wait_for("the store to be back", lambda: hooked.post(body).status_code == 200)
     assert hooked.taken(body) == 1
     said = answered(hooked, customer)
     assert [text for role, text in said if role == "user"] == ["My order number is A-4711."]
@@ -97,7 +97,7 @@ def test_while_the_broker_is_emptied_messages_wait_and_are_answered(
 def test_chatwoot_and_a_generic_platform_over_dynamodb_and_sqs(
     tmp_path_factory: pytest.TempPathFactory, moto: Moto
 ) -> None:
-    stack = Stack(tmp_path_factory.mktemp("webhooks-aws"), moto, None, **KEY)
+    stack = Stack(tmp_path_factory.mktemp("webhooks-aws"), moto, None, **{**KEY, **UNHURRIED})
     make_key(stack, "acme")
     try:
         stack.start_all()
