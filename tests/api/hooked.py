@@ -9,6 +9,9 @@ import httpx2
 
 from tests.api.caller import Caller, as_object
 from tests.support.deliveries import SAMPLES, Body, Sample, encoded
+from tests.support.waiting import wait_for
+
+AGAIN = {httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.SERVICE_UNAVAILABLE}
 
 
 class Hooked:
@@ -48,8 +51,13 @@ class Hooked:
         return str(self.caller.http.base_url).rstrip("/") + (path or self.path)
 
     def taken(self, body: Body) -> int:
-        """Post what must be taken; return how many events were."""
-        response = self.post(body)
+        """Post what must be taken, again while it cannot be now, as platforms do; return how many events were."""
+
+        def post() -> httpx2.Response | None:
+            response = self.post(body)
+            return None if response.status_code in AGAIN else response
+
+        response = wait_for("the delivery to be taken", post)
         assert response.status_code == 200, response.text
         return int(as_object(response)["taken"])
 
