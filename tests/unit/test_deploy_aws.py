@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -170,14 +171,24 @@ def _source(*paths: Path) -> str:
     return "\n".join(path.read_text() for path in paths)
 
 
-def test_an_emulator_makes_the_stack_and_the_doctor_finds_it_right(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def untouched() -> Iterator[Moto]:
+    """AWS where nobody has made a queue yet."""
+    server = Moto()
+    yield server
+    server.stop()
+
+
+def test_an_emulator_makes_the_stack_and_the_doctor_finds_it_right(
+    untouched: Moto, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given the settings that the stack puts out; moto's stacks have no time to live, which the command then adds."""
-    client = moto.client("cloudformation")
+    client = untouched.client("cloudformation")
     client.create_stack(StackName="customer-memory", TemplateBody=TEMPLATE.read_text())
     (stack,) = client.describe_stacks(StackName="customer-memory")["Stacks"]
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     (told,) = [each["OutputValue"] for each in stack["Outputs"] if each["OutputKey"] == "Settings"]
-    for name, value in {**moto.as_broker(), **dict(pair.split("=", 1) for pair in told.split())}.items():
+    for name, value in {**untouched.as_broker(), **dict(pair.split("=", 1) for pair in told.split())}.items():
         monkeypatch.setenv(name, value)
     made = CliRunner().invoke(main, ["dynamodb", "create-table"])
     assert made.output == "sessions in eu-central-1 was there, and is right.\n"
