@@ -24,7 +24,7 @@ def test_what_is_published_is_as_the_document_says(caller: Caller, stack: Stack,
     awaited = {"chat.reply.completed", "chat.reply.failed", "session.assigned", "session.closed"}
 
     def mine() -> dict[str, dict[str, Any]] | None:
-        heard = {event["type"]: event for event in events.events if event["subject"] == replied["sessionId"]}
+        heard = {event["type"]: event for event in events.events if event.get("subject") == replied["sessionId"]}
         return heard if awaited <= heard.keys() else None
 
     for kind, event in wait_for("the events", mine).items():
