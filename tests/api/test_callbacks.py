@@ -35,7 +35,7 @@ def new_secret(caller: Caller, hours: float = 24) -> str:
 
 
 def posted(receiver: Receiver, request_id: str, times: int = 1) -> list[Posted]:
-    wait_for(f"{request_id} to be posted {times} times", lambda: len(receiver.of(request_id)) >= times, 30)
+    wait_for(f"{request_id} to be posted {times} times", lambda: len(receiver.of(request_id)) >= times)
     return receiver.of(request_id)
 
 
@@ -46,7 +46,7 @@ def delivery(caller: Caller, request_id: str, status: str) -> dict[str, Any]:
         found = as_object(caller.http.get(f"/api/deliveries/evt_{request_id}"))
         return found if found.get("status") == status else None
 
-    return wait_for(f"the delivery of {request_id} to be {status}", look, 30)
+    return wait_for(f"the delivery of {request_id} to be {status}", look)
 
 
 def test_a_requests_own_address_is_posted_its_result(caller: Caller, receiver: Receiver) -> None:

@@ -36,7 +36,7 @@ def listed(caller: Caller, path: str, enough: Callable[[list[dict[str, Any]]], o
         found = rows(caller, path, **params)
         return found if enough(found) else None
 
-    return wait_for(f"{path} to tell enough", look, 30)
+    return wait_for(f"{path} to tell enough", look)
 
 
 def failed_request(caller: Caller, stack: Stack, **more: Any) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def test_requests_are_listed_by_how_they_stand(caller: Caller, stack: Stack) -> 
     assert (told["requestId"], told["failure"]) == (failed["requestId"], failed["failure"])
     assert [each["requestId"] for each in rows(caller, "/api/requests")] == [waits, done, failed["requestId"]]
     assert "Fail, please" not in str(rows(caller, "/api/requests"))
-    wait_for("nothing to be open", lambda: caller.http.get("/api/status").json()["openRequests"] == 0, 20)
+    wait_for("nothing to be open", lambda: caller.http.get("/api/status").json()["openRequests"] == 0)
 
 
 def test_requests_of_a_deleted_session_disappear(caller: Caller) -> None:
@@ -176,7 +176,7 @@ def test_claudes_errors_are_told_by_type(caller: Caller, stack: Stack) -> None:
     def told() -> bool:
         return bool(caller.http.get("/api/status").json()["claude"]["errors"].get("invalid-request") == 1)
 
-    wait_for("the error to be counted", told, 20)
+    wait_for("the error to be counted", told)
 
 
 def test_operators_see_queues_workers_and_what_waits(stack: Stack) -> None:
@@ -205,7 +205,7 @@ def test_a_queue_tells_how_many_messages_wait_in_it(caller: Caller, stack: Stack
             told = {each["name"]: each["depth"] for each in operator.get("/api/status").json()["queues"]}
             return bool(told["chat"] >= 1)
 
-        wait_for("messages to be counted", waits, 20)
+        wait_for("messages to be counted", waits)
         assert operator.get("/api/status").json()["dueWork"] >= 5
     for request in requests:
         caller.result(request)

@@ -30,7 +30,7 @@ def test_erasing_a_customer_leaves_nothing(caller: Caller, server: Valkey) -> No
     caller.http.post(f"/api/sessions/{result['sessionId']}/messages", json={"role": "assistant", "content": canary})
     assert canary in everything_stored(server)
     erase(caller, customer)
-    wait_for("answers kept for retries to go", lambda: canary not in everything_stored(server), 15)
+    wait_for("answers kept for retries to go", lambda: canary not in everything_stored(server))
     assert customer not in everything_stored(server)
     assert_problem(caller.http.get(f"/api/sessions/{result['sessionId']}"), 404, "unknown-session")
     assert_problem(caller.http.get(f"/api/chat/{result['requestId']}"), 404, "unknown-request")
@@ -154,7 +154,7 @@ def test_erasing_reaches_who_was_merged(caller: Caller, server: Valkey) -> None:
         stored = everything_stored(server)
         return [word for word in (canary, anon, maria) if word in stored]
 
-    wait_for("answers kept for retries to go", lambda: not left(), 15)
+    wait_for("answers kept for retries to go", lambda: not left())
 
 
 def test_a_merge_that_cannot_be_is_refused(caller: Caller) -> None:

@@ -237,7 +237,7 @@ def test_changed_instructions_are_used_some_seconds_later(caller: Caller, stack:
         return asked(stack, "AFTER")[-1].system == "Be thorough."
 
     assert the_one(stack, "BEFORE").system == "Be brief."
-    wait_for("the new instructions to be used", uses_the_new_ones, 20)
+    wait_for("the new instructions to be used", uses_the_new_ones)
 
 
 def test_instructions_must_leave_room_for_the_conversation(caller: Caller) -> None:

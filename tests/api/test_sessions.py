@@ -229,7 +229,7 @@ def test_a_deleted_session_is_gone_with_all_it_held(caller: Caller, server: Valk
     assert_problem(patch(caller, session_id, status="open"), 404, "unknown-session")
     assert_problem(caller.post("Hello?", sessionId=session_id), 404, "unknown-session")
     assert caller.http.get("/api/sessions", params={"customerId": "cust-1"}).json() == []
-    wait_for("its metadata to be announced and forgotten", lambda: canary not in everything_stored(server), 10)
+    wait_for("its metadata to be announced and forgotten", lambda: canary not in everything_stored(server))
     assert caller.ask("Hello", conversationId="ticket/7")["sessionId"] != session_id
 
 

@@ -60,7 +60,7 @@ def test_a_cookie_ends_with_its_key(browser: httpx2.Client, stack: Stack, server
     sign_in(browser, key)
     revoke_key(server.url(0), record.key_id)
     path, params = "/api/memory", {"customerId": "cust-1"}
-    wait_for("the cookie to open nothing", lambda: browser.get(path, params=params).status_code == 401, 10)
+    wait_for("the cookie to open nothing", lambda: browser.get(path, params=params).status_code == 401)
     assert browser.get("/sign-in").json()["signedIn"] is False
 
 

@@ -228,9 +228,9 @@ def test_a_hook_that_rests_or_is_removed_takes_nothing(caller: Caller) -> None:
     hooked.taken(hooked.message("Hello?"))
     path = f"/api/hooks/{hooked.hook['id']}"
     assert caller.http.patch(path, json={"disabled": True}).status_code == 200
-    wait_for("every process to know", lambda: hooked.post(hooked.message("?")).status_code == 404, 15)
+    wait_for("every process to know", lambda: hooked.post(hooked.message("?")).status_code == 404)
     assert caller.http.patch(path, json={"disabled": False}).status_code == 200
-    wait_for("every process to know", lambda: hooked.post(hooked.message("?")).status_code == 200, 15)
+    wait_for("every process to know", lambda: hooked.post(hooked.message("?")).status_code == 200)
     assert caller.http.delete(path).status_code == 204
-    wait_for("every process to know", lambda: hooked.post(hooked.message("?")).status_code == 404, 15)
+    wait_for("every process to know", lambda: hooked.post(hooked.message("?")).status_code == 404)
     assert_problem(caller.http.get(path), 404, "unknown-hook")

@@ -151,7 +151,7 @@ def test_an_erased_customer_is_gone_and_the_dialog_wants_the_id(page: Page, tena
     page.locator("dialog.confirm input").fill("gone@example.org")
     confirm(page, "Erase for ever")
     expect(page.locator("h1")).to_have_text("Customers")
-    wait_for("the customer to be gone", lambda: not listed(tenant, "/api/sessions", customerId="gone@example.org"), 30)
+    wait_for("the customer to be gone", lambda: not listed(tenant, "/api/sessions", customerId="gone@example.org"))
     go(page, "actions")
     expect(row(page, "erase customer")).to_be_visible(timeout=LONG)
     expect(page.locator("main")).not_to_contain_text("gone@example")
@@ -199,7 +199,7 @@ def test_a_delivery_that_was_given_up_is_posted_again(page: Page, tenant: Caller
         tenant.http.post("/api/callbacks/secret", json={})
         request_id = tenant.begin("Hello there", customerId="cb", callbackUrl=receiver.url)
         tenant.result(request_id)
-        wait_for("the delivery to be given up", lambda: listed(tenant, "/api/deliveries", status="dead"), 30)
+        wait_for("the delivery to be given up", lambda: listed(tenant, "/api/deliveries", status="dead"))
         go(page, "deliveries", query="?status=dead")
         line = row(page, receiver.url)
         line.locator("summary").click()
@@ -209,7 +209,7 @@ def test_a_delivery_that_was_given_up_is_posted_again(page: Page, tenant: Caller
         press(page, "Post again …", line)
         confirm(page, "Post again")
         told(page, "Begun anew")
-        wait_for("it to be posted", lambda: listed(tenant, "/api/deliveries", status="delivered"), 30)
+        wait_for("it to be posted", lambda: listed(tenant, "/api/deliveries", status="delivered"))
         assert len(receiver.of(request_id)) == 2
         expect(page.locator("main .nothing")).to_contain_text("No deliveries", timeout=LONG)  # none is dead now
     finally:

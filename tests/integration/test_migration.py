@@ -7,7 +7,6 @@ import logging
 import os
 import random
 import secrets
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterator
@@ -31,7 +30,7 @@ from tests.contract.portable import portable_of
 from tests.contract.store import LIMITS, Desk, StoreClock
 from tests.support.moto import KEY, REGION, Moto
 from tests.support.valkey import Valkey
-from tests.support.waiting import wait_for, wait_until
+from tests.support.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +40,9 @@ CUSTOMERS = 40
 PACE_SECONDS = 0.1
 
 
-class QuickMoto(Moto):
-    """moto, where a query does not look at the whole table."""
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "tests.support.moto_partitions", "-H", "127.0.0.1", "-p", str(self.port)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
-        wait_for("moto to answer", self._answers, 60)
-
-
 @pytest.fixture(scope="module")
-def quick_moto() -> Iterator[QuickMoto]:
-    server = QuickMoto()
+def quick_moto() -> Iterator[Moto]:
+    server = Moto()
     yield server
     server.stop()
 

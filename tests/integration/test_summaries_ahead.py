@@ -168,7 +168,7 @@ def test_a_summariser_killed_around_its_store_leaves_one_summary(stack: Stack, c
     stack.start(point, "tests.support.crashing", "worker", "summaries", point)
     for number in range(8):
         customer.say(f"{CRASH} in turn {number} about order #W{4700 + number}: {WORDS * 3}")
-    assert stack.died(point, 60) == -signal.SIGKILL, stack.log(point)
+    assert stack.died(point) == -signal.SIGKILL, stack.log(point)
     stack.start("summaries", "worker", "summaries")
     made = customer.summary()
     assert made["version"] == 1

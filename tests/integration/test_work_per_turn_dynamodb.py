@@ -26,7 +26,6 @@ def test_a_turn_asks_the_same_of_a_long_session_as_of_a_short_one(long: Measured
     assert {meter.writes for meter in found.values()} == {found[10].writes}
 
 
-@pytest.mark.timeout(300)  # many turns, on moto
 def test_a_worker_asks_no_more_than_the_store_does_whatever_is_said(
     long: Measured, moto: Moto, monkeypatch: pytest.MonkeyPatch
 ) -> None:

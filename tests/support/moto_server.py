@@ -2,34 +2,36 @@
 
 As it comes, moto answers requests in threads without a lock, and copies the whole table before each transaction, to
 put the copy back when a condition fails. So writes that came between are lost with it, and a transaction gets slower
-with every item. A query looks at every item of the table, one by one. Here requests take turns, a transaction remembers
-only the items it touches, and a query looks at the partition it names.
+with every item. A query looks at every item of the table, one by one. Here a transaction remembers only the items it
+touches, and a query looks at the partition it names. moto's own server closes each connection after one answer; here
+they stay open, and DynamoDB's requests take turns, on the event loop.
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
 import inspect
-import threading
+import os
 from collections.abc import Callable
-from typing import Any
+from io import BytesIO
+from typing import Any, cast
 
+import uvicorn
+from a2wsgi import WSGIMiddleware
+from a2wsgi.wsgi import build_environ
+from moto import backends
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
-from moto.dynamodb.responses import DynamoHandler
-from moto.server import main
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.test import run_wsgi_app
 
-_turn = threading.RLock()
-_answer: Callable[..., Any] = DynamoHandler.call_action
+AT_ONCE = 50  # requests: some of SQS wait for a message
+
 _query: Callable[..., Any] = Table.query
 _arguments = inspect.signature(_query)
 _transact: Callable[..., Any] = DynamoDBBackend.transact_write_items
-
-
-def _in_turn(self: DynamoHandler) -> Any:
-    with _turn:
-        return _answer(self)
 
 
 def _transact_few(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
@@ -85,12 +87,48 @@ def _query_few(self: Any, *given: Any, **named: Any) -> Any:
 
 def patch() -> None:
     """Make it fit."""
-    DynamoHandler.call_action = _in_turn  # type: ignore[method-assign]
     DynamoDBBackend.transact_write_items = _transact_few  # type: ignore[method-assign]
     Table.query = _query_few  # type: ignore[method-assign]
     Table.__deepcopy__ = _itself  # type: ignore[attr-defined]  # moto's own copies of whole tables are then none
+    modules = tuple(backends.list_of_moto_modules())  # else it reads its own folder at each request
+    backends.list_of_moto_modules = lambda: modules
+
+
+class Served:
+    """moto as an ASGI application: what may wait for something on threads, DynamoDB without them."""
+
+    def __init__(self, moto: Any) -> None:
+        self._moto = moto
+        self._threaded: Any = WSGIMiddleware(moto, workers=AT_ONCE)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request."""
+        if not dict(scope["headers"]).get(b"x-amz-target", b"").startswith(b"DynamoDB_"):
+            await self._threaded(scope, receive, send)
+            return
+        body = bytearray()
+        while True:
+            part = await receive()
+            body += part.get("body", b"")
+            if not part.get("more_body"):
+                break
+        environ: Any = build_environ(scope, cast("Any", BytesIO(body)))  # it asks for a reader of its own
+        chunks, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+        told = [(name.lower().encode(), value.encode()) for name, value in headers]
+        await send({"type": "http.response.start", "status": int(status.split()[0]), "headers": told})
+        await send({"type": "http.response.body", "body": b"".join(chunks)})
+
+
+def main() -> None:
+    """Serve until the end."""
+    parser = argparse.ArgumentParser(description="AWS, as moto plays it")
+    parser.add_argument("-p", "--port", type=int, required=True)
+    port: int = parser.parse_args().port
+    os.environ["MOTO_PORT"] = str(port)  # of the addresses that it tells
+    patch()
+    application: Any = Served(DomainDispatcherApplication(create_backend_app))
+    uvicorn.run(application, port=port, log_config=None, access_log=False, lifespan="off")
 
 
 if __name__ == "__main__":
-    patch()
     main()

@@ -53,6 +53,7 @@ class Stack:
         self.web_port, self.simulator_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.web_port}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._all: list[subprocess.Popen[bytes]] = []
         self.settings = {
             **store.as_store(),
             **self.broker.as_broker(),
@@ -82,6 +83,7 @@ class Stack:
                 start_new_session=True,
             )
         self._processes[name] = process
+        self._all.append(process)
         return process
 
     def start_web(self) -> None:
@@ -130,15 +132,15 @@ class Stack:
         """Return whether processes run that were started once."""
         return all(self._processes[name].poll() is None for name in names)
 
-    def died(self, name: str, seconds: float = 60) -> int:
+    def died(self, name: str, seconds: float = 120) -> int:
         """Wait until a process has ended by itself; return its exit code."""
         return self._processes[name].wait(seconds)
 
     def close(self) -> None:
         """End everything."""
-        for process in self._processes.values():
+        for process in self._all:
             _signal(process, signal.SIGKILL)
-        for process in self._processes.values():
+        for process in self._all:
             process.wait(15)
 
     def client(self, **headers: str) -> httpx2.Client:

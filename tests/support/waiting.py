@@ -12,7 +12,7 @@ Found = TypeVar("Found")
 PAUSE_SECONDS = 0.02
 
 
-def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 30.0) -> Found:
+def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 60.0) -> Found:
     """Return what `look` finds once it finds something; fail, naming `what`, when it does not in time."""
     until = time.monotonic() + seconds
     while True:
@@ -24,7 +24,7 @@ def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 30.0)
         time.sleep(PAUSE_SECONDS)
 
 
-async def wait_until(what: str, look: Callable[[], Awaitable[Found | None]], seconds: float = 30.0) -> Found:
+async def wait_until(what: str, look: Callable[[], Awaitable[Found | None]], seconds: float = 60.0) -> Found:
     """Do what `wait_for` does, for an asynchronous look."""
     until = time.monotonic() + seconds
     while True:

@@ -20,7 +20,6 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(erasure, "MOST", 1)
 
 
-@pytest.mark.timeout(300)  # as often as there are steps, on moto
 @pytest.mark.parametrize("by_sweep", [True, False], ids=["by-the-sweep", "by-asking-again"])
 async def test_an_erasure_cut_off_anywhere_is_finished(desk: Desk, client: Killable, *, by_sweep: bool) -> None:
     await talked(desk)
