@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
@@ -16,6 +17,7 @@ from shared.text import find_control
 FORM: Final = "application/x-www-form-urlencoded"
 MOST_FIELDS: Final = 100
 MOST_ATTACHMENTS: Final = 10
+MOST_EVENTS: Final = 500
 LONGEST_NAME: Final = 255
 LONGEST_URL: Final = 2048
 
@@ -27,6 +29,7 @@ class Loose(BaseModel):
 
 
 Read = TypeVar("Read", bound=BaseModel)
+Each = TypeVar("Each")
 
 
 def _id_text(value: Any) -> Any:
@@ -41,6 +44,13 @@ def _none_of_nothing(value: Any) -> Any:
 Id = Annotated[str, BeforeValidator(_id_text), StringConstraints(min_length=1, max_length=100, pattern=r"^[!-~]+$")]
 # An id of the caller's own making; absent where it is empty.
 OwnId = Annotated[Annotated[str, StringConstraints(max_length=256)] | None, BeforeValidator(_none_of_nothing)]
+
+
+def few(events: Sequence[Each]) -> Sequence[Each]:
+    """Return a delivery's events. Raises Malformed where there are more than can be taken in the time a platform waits."""
+    if len(events) > MOST_EVENTS:
+        raise Malformed(f"The delivery holds {len(events)} events; post at most {MOST_EVENTS} at once.")
+    return events
 
 
 def read_json(posted: Posted) -> Any:

@@ -31,7 +31,7 @@ from shared.platforms.proving import (
     require_fresh,
     same,
 )
-from shared.platforms.reading import MOST_ATTACHMENTS, attachment, clean, read_fields
+from shared.platforms.reading import MOST_ATTACHMENTS, attachment, clean, few, read_fields
 from shared.platforms.types import (
     SHARED,
     SIGNING,
@@ -44,7 +44,6 @@ from shared.platforms.types import (
     Posted,
 )
 
-MOST_EVENTS: Final = 100
 LONGEST_ID: Final = 200
 LONGEST_FURTHER: Final = 500  # characters
 MOST_GIVEN: Final = 10
@@ -79,7 +78,7 @@ class GenericIncoming:
         settings = hook.settings_as(GenericSettings)
         found = find(settings.events, read_fields(posted))
         events = found if isinstance(found, list) else [found]
-        return [told for event in events[:MOST_EVENTS] for told in _of_event(event, settings)]
+        return [told for event in few(events) for told in _of_event(event, settings)]
 
 
 def _of_event(event: Any, settings: GenericSettings) -> list[Event]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from shared.errors import NotGenuine
 from shared.models import Attachment
 from shared.platforms.proving import header, require_any
-from shared.platforms.reading import Id, Loose, OwnId, attachment, clean, read_as, read_json
+from shared.platforms.reading import Id, Loose, OwnId, attachment, clean, few, read_as, read_json
 from shared.platforms.sunshine.settings import SunshineSettings
 from shared.platforms.types import (
     SIGNING,
@@ -29,7 +29,6 @@ from shared.platforms.types import (
 
 SWITCHED: Final = frozenset({"switchboard:passControl", "switchboard:acceptControl", "switchboard:releaseControl"})
 API: Final = "api:conversations"
-MOST_EVENTS: Final = 100
 
 
 class _App(Loose):
@@ -111,7 +110,7 @@ class SunshineIncoming(AsksNothing):
         delivery = read_as(_Delivery, read_json(posted))
         if delivery.app.id != settings.app_id:
             raise NotGenuine
-        return [told for each in delivery.events[:MOST_EVENTS] for told in _of_event(each, settings)]
+        return [told for each in few(delivery.events) for told in _of_event(each, settings)]
 
 
 def _of_event(event: _Event, settings: SunshineSettings) -> list[Event]:

@@ -10,6 +10,7 @@ import pytest
 from shared.errors import Malformed
 from shared.models import Attachment
 from shared.platforms.incoming import INCOMING
+from shared.platforms.reading import MOST_EVENTS
 from shared.platforms.types import AgentMessage, CustomerMessage, Event, Handling, Ignored
 from tests.support.deliveries import (
     Body,
@@ -229,6 +230,15 @@ def test_every_event_of_a_delivery_is_read_and_one_that_a_person_has_is_said_to_
     assert isinstance(first, CustomerMessage)
     assert second == Handling(SUN, "cust_42", "human")
     assert isinstance(third, CustomerMessage)
+
+
+def test_more_events_than_can_be_taken_are_refused_in_words_and_none_is_lost_in_silence() -> None:
+    body = sunshine()
+    body["events"] = [sunshine(WORDS, number)["events"][0] for number in range(MOST_EVENTS)]
+    assert len(told("sunshine", body)) == MOST_EVENTS
+    body["events"].append(sunshine(WORDS, MOST_EVENTS)["events"][0])
+    with pytest.raises(Malformed, match="holds 501 events; post at most 500 at once"):
+        told("sunshine", body)
 
 
 ADMIN = {"type": "admin", "id": "8", "name": "Jonas"}
