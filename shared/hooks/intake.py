@@ -136,7 +136,7 @@ class Intake:
             if session is None:
                 log.info("hook.ignored", hook=hook.id, reason="a conversation that is not known here")
                 return Taken("ignored")
-            if await self._is_ours(own, session, message.content):
+            if await self._is_ours(own, session, message.content, name):
                 log.info("hook.ignored", hook=hook.id, reason="our own reply")
                 return Taken("ignored")
             await self._hand(own, session, "human")
@@ -148,15 +148,22 @@ class Intake:
                 return Taken("recorded")
         raise StoreUnavailable("the conversation's session ended each time it was found")
 
-    async def _is_ours(self, own: TenantStore, session: Session, text: str) -> bool:
+    async def _is_ours(self, own: TenantStore, session: Session, text: str, name: str) -> bool:
         """Return whether what a person is said to have written is a reply of the agent's.
 
         Where replies are posted as a person's whom the hook's settings do not name, they come back as that person's.
+        Each comes back once: who says the same few words after that is a person. `name`: of the message.
         """
         said = " ".join(text.split())
         newest = await own.messages(session.id, LOOKED_AT, max(0, session.message_count - LOOKED_AT))
-        replies = [" ".join(each.content.split()) for each in newest.items if _of_agent(each)]
-        return any(said == reply or (len(said) >= LONG_ENOUGH and said in reply) for reply in replies if said)
+        for each in newest.items if said else ():
+            reply = " ".join(each.content.split()) if _of_agent(each) else ""
+            if len(said) >= LONG_ENOUGH and said in reply:
+                return True
+            probe = self._parts.ids.request(bucket_of(own.tenant, session.customer_id))
+            if said == reply and (await own.reserve(f"hook-echo:{each.id}", name, probe)).same_body:
+                return True
+        return False
 
     async def _as_message(self, event: AgentMessage) -> Message:
         message = Message(

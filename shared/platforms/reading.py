@@ -47,7 +47,7 @@ OwnId = Annotated[Annotated[str, StringConstraints(max_length=256)] | None, Befo
 
 
 def few(events: Sequence[Each]) -> Sequence[Each]:
-    """Return a delivery's events. Raises Malformed where there are more than can be taken in the time a platform waits."""
+    """Return a delivery's events. Raises Malformed for more than can be taken in the time a platform waits."""
     if len(events) > MOST_EVENTS:
         raise Malformed(f"The delivery holds {len(events)} events; post at most {MOST_EVENTS} at once.")
     return events

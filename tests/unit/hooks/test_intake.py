@@ -184,6 +184,20 @@ async def test_our_own_reply_is_not_taken_for_a_persons(desk: Desk) -> None:
     assert (await session_of(desk)).handler == "human"
 
 
+async def test_few_words_of_ours_come_back_once_and_are_a_persons_after_that(desk: Desk) -> None:
+    """Given a reply that anybody might write, its echo, delivered twice, and a colleague who writes the same."""
+    request = await desk.accept("Hello?", customer=WHO, conversation_id=f"{open_hook().id}/{WHERE}")
+    await desk.answer(await desk.claim(request), "Hello!")
+    assert await take(desk, wrote("Hello!", 9), wrote("Hello!", 9)) == ["ignored", "ignored"]
+    assert (await session_of(desk)).handler == "agent"
+    assert await take(desk, wrote("Hello!", 10), wrote("Hello!", 9), wrote("Hello!", 10)) == [
+        "recorded",
+        "ignored",
+        "recorded",
+    ]
+    assert (await session_of(desk)).handler == "human"
+
+
 @pytest.mark.parametrize("order", list(permutations(["human", "agent"])))
 async def test_whose_a_session_is_is_what_was_told_last(desk: Desk, order: tuple[Any, ...]) -> None:
     await take(desk, said())
