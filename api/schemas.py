@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from api.attachment_schemas import Attachments
+from api.openings import ListedSession
 from shared.models import (
     ChatRequest,
     Failure,
@@ -26,7 +27,6 @@ from shared.models import (
     Model,
     RequestStatus,
     Role,
-    Session,
     Strategy,
     TokenBudget,
     TokenUsage,
@@ -207,6 +207,7 @@ class SessionsQuery(Asked):
     """Which sessions to list."""
 
     customer_id: Identifier
+    opening: bool = Field(False, description="tell how each began, too")
     limit: Limit = 50
     cursor: Cursor | None = None
 
@@ -235,7 +236,7 @@ class Alive(Model):
     status: Literal["alive"] = "alive"
 
 
-class SessionList(RootModel[list[Session]]):
+class SessionList(RootModel[list[ListedSession]]):
     """Sessions, newest first."""
 
 

@@ -7,6 +7,7 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from api.audit import acted, heard_of
 from api.context_schemas import ContextQuery, ContextView
+from api.openings import with_openings
 from api.problems import ProblemDetails, invalid
 from api.routes.common import PROBLEMS, answer, check_length, check_model, check_size, kept_attachments, page
 from api.schemas import (
@@ -39,8 +40,9 @@ blueprint = APIBlueprint(
 @blueprint.get("", summary="List a customer's sessions", responses={200: SessionList, **PROBLEMS})
 def list_sessions(query: SessionsQuery) -> Response:
     """List sessions, newest first; `Link: rel="next"` leads on."""
-    found = services().call(tenant_store().sessions(query.customer_id, query.limit, query.cursor))
-    return page(found.items, found.cursor)
+    serving, own = services(), tenant_store()
+    found = serving.call(own.sessions(query.customer_id, query.limit, query.cursor))
+    return page(serving.call(with_openings(own, found.items)) if query.opening else found.items, found.cursor)
 
 
 @blueprint.post("", summary="Begin a session", responses={201: Session, **PROBLEMS})

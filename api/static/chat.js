@@ -62,16 +62,18 @@ async function openCustomer(customer, session = null) {
 async function listSessions() {
   const { customer } = open;
   const sessions = [];
-  for await (const page of pages(query("/api/sessions", { customerId: customer, limit: 50 }), 500)) sessions.push(...page);
+  for await (const page of pages(query("/api/sessions", { customerId: customer, limit: 50, opening: true }), 500)) sessions.push(...page);
   if (customer !== open.customer) return;
   byId("session-list").replaceChildren(...sessions.map(sessionItem));
 }
 
 function sessionItem(session) {
-  const told = [count(session.messageCount, "message")];
+  const name = session.title || session.opening || session.conversationId, last = when(session.lastMessageAt || session.createdAt);
+  const isNew = session.messageCount === 0 && session.openRequests > 0;
+  const told = [...(name ? [last] : []), isNew ? "waits for its reply" : count(session.messageCount, "message")];
   if (session.status !== "open") told.push(session.status === "closed" ? "closed" : "over");
   const button = make("button", { type: "button", "aria-current": String(session.id === open.session), onclick: () => openSession(session.id) },
-    session.title || session.conversationId || when(session.lastMessageAt || session.createdAt), make("small", { text: told.join(" · ") }));
+    make("span", { class: "name", text: name || last }), make("small", { text: told.join(" · ") }));
   button.dataset.session = session.id;
   return make("li", {}, button);
 }

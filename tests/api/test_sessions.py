@@ -72,6 +72,26 @@ def test_a_session_s_budget_bounds_its_context(caller: Caller) -> None:
     assert receipt["tokens"] <= 1024 - 300
 
 
+def test_a_list_tells_how_each_session_began_where_that_is_asked_for(caller: Caller) -> None:
+    long, short, redacted, empty = (caller.new_session(ODD_CUSTOMER)["id"] for _ in range(4))
+    for session_id, text in (
+        (long, "订单在哪里" * 50),
+        (short, "Where\n is it? "),
+        (redacted, "Secret"),
+        (short, "And now?"),
+    ):
+        recorded = caller.http.post(f"/api/sessions/{session_id}/messages", json={"role": "user", "content": text})
+        assert recorded.status_code == 201
+    assert caller.http.delete(f"/api/sessions/{redacted}/messages/1").status_code == 204
+
+    listing = pages(caller, "/api/sessions", customerId=ODD_CUSTOMER, limit=2, opening="true")
+    told = {each["id"]: each.get("opening") for page in listing for each in page}
+    assert told == {long: "订单在哪里" * 19 + "订单在哪…", short: "Where is it?", redacted: None, empty: None}
+    (plain,) = pages(caller, "/api/sessions", customerId=ODD_CUSTOMER)
+    assert [each["id"] for each in plain] == [empty, redacted, short, long]
+    assert not any("opening" in each for each in plain)
+
+
 @pytest.mark.parametrize(("count", "limit", "sizes"), [(7, 3, [3, 3, 1]), (6, 3, [3, 3]), (2, 3, [2]), (0, 3, [0])])
 def test_sessions_are_listed_newest_first(count: int, limit: int, sizes: list[int], caller: Caller) -> None:
     made = [caller.new_session(ODD_CUSTOMER)["id"] for _ in range(count)]

@@ -58,6 +58,9 @@ def test_what_one_conversation_told_is_known_in_the_next(open_page: OpenPage, ca
     say(page, "What was my order number?")
     assert "A-1234" in replied(page, 1)
     expect(page.locator("#session-list li")).to_have_count(2)
+    expect(page.locator("#session-list .name")).to_have_text(
+        ["What was my order number?", "Hi, my order number is A-1234. Please always call me Mia."]
+    )
     panel = page.locator("#receipt")
     expect(panel).to_contain_text("Earlier turns used")
     expect(panel).to_contain_text("my order number is A-1234")
@@ -186,6 +189,7 @@ def test_it_can_be_used_by_everybody(open_page: OpenPage, caller: Caller, scheme
     say(page, "Hello, my order number is B-77 and my lamp came broken.")
     replied(page, 1)
     expect(page.locator("#receipt")).to_contain_text("Used for the reply")
+    expect(page.locator("#session-list .name")).to_contain_text("B-77")
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"chat-{scheme}-{width}.png")
     found = Axe().run(page).response["violations"]

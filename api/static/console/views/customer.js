@@ -19,7 +19,7 @@ export const customer = {
     const from = (key) => (query.get(key) ? { cursor: query.get(key) } : {});
     const [told, sessions, entries] = await Promise.all([
       get(`/api/customers/${encodeURIComponent(id)}`, { signal }),
-      page(address("/api/sessions", { customerId: id, limit: SESSIONS, ...from("cursor") }), { signal }),
+      page(address("/api/sessions", { customerId: id, limit: SESSIONS, opening: true, ...from("cursor") }), { signal }),
       page(address("/api/memory", { customerId: id, limit: ENTRIES, ...from("entries") }), { signal }),
     ]);
     const [digests, held] = await Promise.all([digestsOf(id, sessions.items, signal), heldOf(id, told.quarantined, signal)]);

@@ -6,7 +6,7 @@ const OUTCOMES = { resolved: "resolved", unresolved: "not resolved", handed_over
 const SIMULATED = /^\[simulated\] /;
 
 export function conversation(session, digest, learned = []) {
-  const title = session.title || session.conversationId || `Conversation of ${when(session.createdAt)}`;
+  const title = session.title || session.opening || session.conversationId || `Conversation of ${when(session.createdAt)}`;
   return make("article", { class: "conversation" },
     make("h3", {}, make("a", { href: at("sessions", session.id), text: title })),
     make("p", { class: "meta" }, moment(session.createdAt), ` · ${count(session.messageCount, "message")} `, badge(session.status),
