@@ -90,5 +90,5 @@ class InsideDynamoDB(Client):
 def make_desk(address: Address, limits: Limits = LIMITS) -> Desk:
     """Return a desk over a table."""
     clock = StoreClock()
-    client = InsideDynamoDB(address, patience=10.0, connections=32, store_clock=clock)
+    client = InsideDynamoDB(address, patience=30.0, connections=32, store_clock=clock)
     return Desk(DynamoStore(client, limits), clock, client)

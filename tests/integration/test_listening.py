@@ -182,7 +182,7 @@ def test_its_queue_goes_with_it(
     publish(publisher, ROW)
     tail.says(ROW.type)
     tail.process.send_signal(number)
-    assert tail.process.wait(20) == 0, tail.said
+    assert tail.process.wait(60) == 0, tail.said
     if isinstance(broker, Valkey):
         assert tails(broker) == set()
     assert "Traceback" not in tail.said
