@@ -16,6 +16,8 @@ from typing import Final
 
 # How much two clocks may part, in ms for each ms: NTP's own bound, 500 parts in a million.
 DRIFT: Final = 500e-6
+# How much the clocks of two hosts of one service may part.
+APART_MS: Final = 250.0
 
 
 class ServiceClock:
@@ -38,8 +40,10 @@ class ServiceClock:
         if self._seen is not None:
             slack = (received - self._seen) * 1000 * DRIFT
             narrowed = max(low, self._low - slack), min(high, self._high + slack)
-            # Contradicting intervals: a clock was set, or this machine slept. Then the newest word counts.
-            low, high = narrowed if narrowed[0] <= narrowed[1] else (low, high)
+            # Intervals that contradict each other by little are of two hosts of the service: the time lies between.
+            # By more, a clock was set, or this machine slept: then the newest word counts.
+            if narrowed[0] - narrowed[1] <= APART_MS:
+                low, high = sorted(narrowed)
         self._low, self._high, self._seen = low, high, received
 
     def now_ms(self) -> int:

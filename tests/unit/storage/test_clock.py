@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from email.utils import formatdate
+from itertools import cycle
 from types import SimpleNamespace
 
 import pytest
@@ -29,11 +30,11 @@ class World:
         self.service += seconds
         self.here += seconds * self._rate
 
-    def answer(self, clock: ServiceClock, there: float = 0.004, back: float = 0.004) -> None:
-        """Let the clock hear an answer that took so long on its way there and back."""
+    def answer(self, clock: ServiceClock, there: float = 0.004, back: float = 0.004, host: float = 0.0) -> None:
+        """Let the clock hear an answer that took so long there and back; `host`: how far its clock is ahead."""
         sent = self.here
         self.wait(there)
-        date = formatdate(int(self.service), usegmt=True)
+        date = formatdate(int(self.service + host), usegmt=True)
         self.wait(back)
         clock.observe(date, sent, self.here)
 
@@ -73,6 +74,19 @@ def test_a_service_whose_clock_was_set_forward_is_believed_at_once(monkeypatch: 
     world.service += HOUR
     world.answer(clock)
     assert abs(world.error(clock)) <= 0.51
+
+
+def test_hosts_whose_clocks_differ_a_little_do_not_make_it_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a service of three hosts, then it stays between them, and any two processes agree."""
+    world, clock, other = World(monkeypatch), ServiceClock(), ServiceClock()
+    hosts = cycle((0.0, 0.04, -0.04, 0.04))
+    for number in range(600):
+        world.answer(clock, host=next(hosts))
+        world.answer(other, host=next(hosts))
+        world.wait(0.0571)
+        if number > 200:
+            assert abs(world.error(clock)) <= 0.07
+            assert abs(clock.now_ms() - other.now_ms()) <= 70
 
 
 def test_a_machine_that_slept_catches_up(monkeypatch: pytest.MonkeyPatch) -> None:
