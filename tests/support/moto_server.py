@@ -14,6 +14,7 @@ import copy
 import inspect
 import os
 from collections.abc import Callable
+from email.utils import formatdate
 from io import BytesIO
 from typing import Any, cast
 
@@ -114,7 +115,8 @@ class Served:
                 break
         environ: Any = build_environ(scope, cast("Any", BytesIO(body)))  # it asks for a reader of its own
         chunks, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
-        told = [(name.lower().encode(), value.encode()) for name, value in headers]
+        now = formatdate(usegmt=True)  # uvicorn's own may be a second old, and the store's clock is read from it
+        told = [(b"date", now.encode()), *((name.lower().encode(), value.encode()) for name, value in headers)]
         await send({"type": "http.response.start", "status": int(status.split()[0]), "headers": told})
         await send({"type": "http.response.body", "body": b"".join(chunks)})
 
@@ -127,7 +129,7 @@ def main() -> None:
     os.environ["MOTO_PORT"] = str(port)  # of the addresses that it tells
     patch()
     application: Any = Served(DomainDispatcherApplication(create_backend_app))
-    uvicorn.run(application, port=port, log_config=None, access_log=False, lifespan="off")
+    uvicorn.run(application, port=port, log_config=None, access_log=False, date_header=False, lifespan="off")
 
 
 if __name__ == "__main__":
