@@ -74,6 +74,9 @@ class DeliveriesQuery(Asked):
 
     status: DeliveryStatus | None = None
     request_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    hook_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
+        None, description="those of replies to this hook's platform"
+    )
     limit: Limit = 50
     cursor: Cursor | None = None
 

@@ -30,14 +30,22 @@ def deliveries() -> None:
 @deliveries.command(name="list")
 @click.option("--status", type=click.Choice(STATUSES), help="Those that stand so only.")
 @click.option("--request", "request_id", help="That of this request only.")
+@click.option("--hook", "hook_id", help="Replies to this hook's platform only.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 200), help="How many at most.")
 @as_json_option
 @service_options
 def list_deliveries(
-    status: str | None, request_id: str | None, limit: int, *, as_json: bool, url: str | None, key: str | None
+    status: str | None,
+    request_id: str | None,
+    hook_id: str | None,
+    limit: int,
+    *,
+    as_json: bool,
+    url: str | None,
+    key: str | None,
 ) -> None:
     """Show deliveries, the one that began last first."""
-    asked = {"limit": str(limit), "status": status, "requestId": request_id}
+    asked = {"limit": str(limit), "status": status, "requestId": request_id, "hookId": hook_id}
     found = _call(url, key, "GET", PATH, query={name: value for name, value in asked.items() if value})["items"]
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))

@@ -21,8 +21,11 @@ from api.services import services, tenant_store
 from shared.callbacks.delivery import Delivery
 from shared.callbacks.desk import replay, replay_page
 from shared.errors import UnknownDelivery
+from shared.storage.contract import TenantStore
 from shared.storage.deliveries import DeliveryRef
+from shared.storage.types import Page
 
+LOOKS = 10  # at the list, for one page of a hook's
 MOST_PAGES = 20  # of one replay; a caller that wants more asks again
 
 blueprint = APIBlueprint(
@@ -39,10 +42,23 @@ def list_deliveries(query: DeliveriesQuery) -> Response:
     serving, own = services(), tenant_store()
     if query.request_id is not None:
         kept = serving.call(own.delivery(request_id_of(query.request_id)))
-        found = [kept] if kept is not None and query.status in {None, kept.status} else []
-        return page([DeliveryView.of(Delivery.read(each)) for each in found], None)
-    listed = serving.call(own.deliveries(query.status, query.limit, query.cursor))
-    return page([DeliveryView.of(Delivery.read(each)) for each in listed.items], listed.cursor)
+        found = [Delivery.read(kept)] if kept is not None and query.status in {None, kept.status} else []
+        return page([DeliveryView.of(each) for each in found if query.hook_id in {None, each.hook_id}], None)
+    listed = serving.call(_listed(own, query))
+    return page([DeliveryView.of(each) for each in listed.items], listed.cursor)
+
+
+async def _listed(own: TenantStore, query: DeliveriesQuery) -> Page[Delivery]:
+    """Return a page; of one hook's, fewer where they are far between: no request reads all deliveries."""
+    found, cursor = list[Delivery](), query.cursor
+    for _ in range(LOOKS if query.hook_id else 1):
+        listed = await own.deliveries(query.status, query.limit - len(found), cursor)
+        read = map(Delivery.read, listed.items)
+        found += [each for each in read if query.hook_id in {None, each.hook_id}]
+        cursor = listed.cursor
+        if cursor is None or len(found) >= query.limit:
+            break
+    return Page(tuple(found), cursor)
 
 
 @blueprint.get(

@@ -190,6 +190,7 @@ def test_deliveries_are_listed_and_posted_again(caller: Caller, receiver: Receiv
     assert listed(status="dead") == set(dead)
     assert listed(requestId=fine[0]) == {fine[0]}
     assert listed(requestId=fine[0], status="dead") == set()
+    assert listed(requestId=fine[0], hookId="hook_of_nobody") == listed(hookId="hook_of_nobody") == set()
     first = caller.http.get("/api/deliveries", params={"limit": 3})
     rest = caller.http.get(first.links["next"]["url"])
     assert {each["requestId"] for each in [*first.json(), *rest.json()]} == {*fine, *dead}

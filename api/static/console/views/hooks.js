@@ -1,26 +1,27 @@
 // Connections to helpdesks: where they post to, which secrets they hold or lack, and what became of the last replies.
 
-import { call, get } from "../../api.js";
+import { call, get, query } from "../../api.js";
 import { at, badge, button, code, confirmed, count, empty, heading, make, moment, note, table } from "../with.js";
 
-const LOOKED_AT = 200; // deliveries, of all hooks together
+const LOOKED_AT = 50; // deliveries of a hook
 const pathOf = ({ id }) => `/api/hooks/${encodeURIComponent(id)}`;
 
 export const hooks = {
   title: () => "Hooks",
   topics: ["actions", "deliveries"], // changes to a hook are told as actions
   async load(_place, signal) {
-    const [found, deliveries] = await Promise.all([get("/api/hooks", { signal }),
-      get(`/api/deliveries?limit=${LOOKED_AT}`, { signal })]);
-    return { found, replies: deliveries.filter(({ hookId }) => hookId) };
+    const found = await get("/api/hooks", { signal });
+    const asked = found.map(({ id }) => get(query("/api/deliveries", { hookId: id, limit: LOOKED_AT }), { signal }));
+    const replies = await Promise.all(asked);
+    return { hooks: found.map((hook, place) => ({ ...hook, replies: replies[place] })) };
   },
-  draw({ found, replies }, _place, act) {
+  draw({ hooks: found }, _place, act) {
     const rows = found.map((hook) => [
       [make("b", { class: "who", text: hook.name }), make("span", { class: "small", text: hook.platform })],
       [make("span", { class: "url", text: hook.url }), make("span", { class: "small", text: hook.id })],
       secrets(hook),
       [badge(hook.disabled ? "rests" : "takes part", hook.disabled ? "warn" : "good"),
-        ...lastReply(replies.filter(({ hookId }) => hookId === hook.id))],
+        ...lastReply(hook.replies)],
       make("div", { class: "actions" },
         button(hook.disabled ? "Take part again" : "Let it rest …", () => act(() => (hook.disabled ? woken(hook) : rested(hook))),
           { key: hook.id }),
