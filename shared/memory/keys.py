@@ -11,6 +11,7 @@ from typing import Any, Final
 from shared.recall.words import terms
 
 LONGEST_KEY: Final = 64
+LED_BY: Final = 6  # words
 TELLING: Final = 2  # terms of a value by which it is known again under another key
 
 # Letters, their marks (vowels, in many scripts) and numbers are words; what nobody sees is nothing.
@@ -38,6 +39,15 @@ def near_equal(one: Any, other: Any) -> bool:
     if one == other:
         return True
     return isinstance(one, str) and isinstance(other, str) and _bare(one) == _bare(other)
+
+
+def said_again(value: Any, known: Any) -> bool:
+    """Return whether a value is few words without a number, and then a known one: `As I said, it comes by 5 May.`"""
+    if not (isinstance(value, str) and isinstance(known, str)):
+        return False
+    words, ending = _bare(value), _bare(known)
+    before = words[: -len(ending)] if ending else words
+    return words[len(before) :] == ending and len(before) <= LED_BY and not any(map(str.isdigit, "".join(before)))
 
 
 def telling(value: Any) -> bool:

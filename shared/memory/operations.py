@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shared.memory.keys import near_equal, same_key, telling
+from shared.memory.keys import near_equal, said_again, same_key, telling
 from shared.memory.names import unsaid_names
 from shared.memory.secrets import holds_secret
 from shared.memory.suspicion import suspicious
@@ -212,8 +212,11 @@ def _borne_out(operation: Operation, message: Message) -> bool:
 
 
 def _says_the_same(entry: MemoryEntry | Change, change: Change) -> bool:
-    alike = entry.scope == change.scope and entry.status == change.status
-    return alike and near_equal(entry.value, change.value)
+    """Whether a change says what an entry does. Where an agent repeats what it remembers, that is no news."""
+    if entry.scope != change.scope or entry.status != change.status:
+        return False
+    repeated = change.said.role == "assistant" and telling(entry.value) and said_again(change.value, entry.value)
+    return repeated or near_equal(entry.value, change.value)
 
 
 def _stands_there(quote: str, message: Message) -> bool:

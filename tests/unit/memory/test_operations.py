@@ -210,6 +210,29 @@ def test_duplicates_collapse_under_whatever_key() -> None:
     assert refused(operation("write to me in German", "Write in german."), known=[entry("other", "write in German")])
 
 
+@pytest.mark.parametrize(
+    ("told", "refused"),
+    [
+        ("As I said, we will refund 64.90 EUR by 30 November.", ("duplicate",)),
+        ('[simulated] From what I remember: "We will refund 64.90 EUR by 30 November."', ("duplicate",)),
+        ("We will refund 64.90 EUR by 30 November, and send a voucher.", ()),
+        ("For order 7 we will refund 64.90 EUR by 30 November.", ()),
+        ("I am sorry to say that it is not true that we will refund 64.90 EUR by 30 November.", ()),
+        ("As I said, we will refund 60.00 EUR by 30 November.", ()),
+    ],
+)
+def test_an_agent_that_repeats_what_it_remembers_tells_nothing_new(told: str, refused: tuple[str, ...]) -> None:
+    known = [entry("refund", "We will refund 64.90 EUR by 30 November", "ticket", "open")]
+    again = operation(told, scope="ticket", key="promise")
+    assert read([again], said(told, first="assistant"), known).refused == refused
+
+
+def test_a_customer_who_says_it_again_says_it() -> None:
+    known = [entry("refund", "the lamp of my order is broken", "ticket", "open")]
+    told = "Listen, the lamp of my order is broken"
+    assert read([operation(told, scope="ticket", key="lamp")], said(told), known).refused == ()
+
+
 def test_what_is_in_quarantine_makes_nothing_a_duplicate() -> None:
     known = [entry("quarantine/x", "write in German", quarantined=True)]
     assert one(operation("write to me in German", "write in German"), known=known).key == "fact"
