@@ -32,6 +32,8 @@ SETTLED = re.compile(
 )
 LONGEST = 300  # characters of a sentence that is remembered
 MOST = 20
+WORD = re.compile(r"[^\W\d_]{4,20}")
+NAMED_BY = 3  # words
 
 
 def is_extraction(request: MessagesRequest) -> bool:
@@ -52,6 +54,13 @@ def remembered(asked: str) -> str:
     return to_json({"operations": found[-MOST:]}).decode()
 
 
+def _named(promise: str) -> str:
+    """Return a promise's key: its longest words, so that another conversation's promise has another."""
+    words = list(dict.fromkeys(WORD.findall(promise.casefold())))
+    longest = sorted(words, key=len, reverse=True)[:NAMED_BY]
+    return " ".join(["promise", *(word for word in words if word in longest)])
+
+
 def _operations(seq: int, speaker: str, sentence: str, tickets: list[str]) -> Iterator[dict[str, Any]]:
     """Yield what a sentence leads to; a ticket that it opens is added to `tickets`."""
 
@@ -61,7 +70,7 @@ def _operations(seq: int, speaker: str, sentence: str, tickets: list[str]) -> It
 
     if speaker == "Agent":
         if PROMISE.search(sentence):
-            tickets.append(f"promise {seq}")
+            tickets.append(_named(sentence))
             yield operation("upsert", "ticket", tickets[-1])
         return
     if NAME.search(sentence):

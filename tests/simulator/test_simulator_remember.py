@@ -52,12 +52,12 @@ async def test_names_wishes_numbers_and_promises_are_remembered(claude: AsyncAnt
         ("upsert", "preference", "name"),
         ("upsert", "preference", "contact"),
         ("upsert", "note", "order"),
-        ("upsert", "ticket", "promise 2"),
+        ("upsert", "ticket", "promise refund order friday"),
     ]
     reply = Reply(answer, TokenUsage(input=1, output=1, total=2), MODEL, "end_turn", cut=False)
     read = read_operations(reply, "ses_1", said, [])
     assert isinstance(read, Extracted)
-    assert [change.key for change in read.changes] == ["name", "order", "promise-2"]
+    assert [change.key for change in read.changes] == ["name", "order", "promise-refund-order-friday"]
     assert read.refused == ("duplicate",)
 
 
