@@ -171,6 +171,13 @@ _HANDED: Final = re.compile(
     r"\b(?:agent|human|colleague|specialist|team|supervisor|person)\b",
     re.IGNORECASE,
 )
+# A message that is thanks and nothing else: it waits for no answer.
+_THANKS: Final = re.compile(
+    r"^\W*(?:(?:ok(?:ay)?|great|perfect|super|wonderful|good|alles klar)\W+)*"
+    r"(?:(?:many )?thanks?|thank you|(?:vielen |besten )?dank|danke|merci|(?:muchas )?gracias)\b"
+    r"(?:\W+(?:so much|very much|a lot|again|sehr|beaucoup|for (?:your|the) \w+))?(?:,? \w+)?\W*$",
+    re.IGNORECASE,
+)
 LAST: Final = 4  # messages in which an ending is looked for
 
 
@@ -191,7 +198,7 @@ def _outcome(messages: Sequence[Message]) -> Outcome:
         return "handed_over"
     if any(_settles(message.content) for message in last if message.role == "user"):
         return "resolved"
-    return "unresolved" if messages and messages[-1].role == "user" else "unknown"
+    return "unresolved" if _unanswered(messages) else "unknown"
 
 
 def _settles(text: str) -> bool:
@@ -206,7 +213,8 @@ def _unanswered(messages: Sequence[Message]) -> list[str]:
     for message in reversed(messages):
         if message.role == "assistant":
             break
-        said.append(_short(message.content))
+        if not _THANKS.match(message.content):
+            said.append(_short(message.content))
     return _clean(said[MOST_ITEMS - 1 :: -1])
 
 

@@ -59,6 +59,30 @@ def test_what_nobody_answered_is_open() -> None:
     assert (digest.outcome, digest.open_points) == ("unresolved", ["Where is it then?"])
 
 
+@pytest.mark.parametrize(
+    "thanks",
+    ["Thanks!", "Perfect, thank you Jonas.", "OK, great. Many thanks for your help", "Vielen Dank", "¡Gracias!"],
+)
+def test_thanks_wait_for_no_answer(thanks: str) -> None:
+    digest = extract_digest(talk("My parcel is lost, I fear.", "It comes on Monday.", thanks))
+    assert (digest.outcome, digest.open_points) == ("unknown", [])
+    asks = [*talk("Where is my parcel?"), talk(thanks, start=2)[0]]
+    assert extract_digest(asks).open_points == ["Where is my parcel?"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Thanks, where is it?",
+        "Thank you, but I have not got it.",
+        "Perfect is something else.",
+        "Thanks for nothing at all",
+    ],
+)
+def test_what_only_begins_with_thanks_is_open(said: str) -> None:
+    assert extract_digest(talk("My parcel is lost, I fear.", "It comes on Monday.", said)).open_points == [said]
+
+
 def test_only_the_newest_of_what_nobody_answered_is_told() -> None:
     said = talk("My parcel is lost, I fear.", "Let me see.")
     said += [talk(f"Are you there? It is day {number}.", start=number)[0] for number in range(3, 40)]
