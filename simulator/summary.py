@@ -24,6 +24,9 @@ FACT = re.compile(
     r"(?<!\S)[(\"'*]*((?:[#$€£+]|US\$)?(?=[^\s;]*\d)[\w@][\w@.,:/+#%-]*\w%?(?: ?(?:€|EUR|USD|[ap]m)\b)?)", re.IGNORECASE
 )
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://[^\s<>\"]+[^\s<>\".,;!?)]")
+THANKS = re.compile(
+    r"^\W*(?:\w+\W+)?(?:thanks|thank you|danke|merci|gracias)\b\W*\w*\W*$|\bthat is all\b", re.IGNORECASE
+)
 LISTED = re.compile(r"^(?P<kind>[a-z]+): (?P<text>.*)$", re.MULTILINE)
 
 DEFAULT_WORDS = 200
@@ -75,7 +78,7 @@ def notes_of(asked: str) -> Notes:
             facts += match["text"].split("; ")
     first = next((each for who, said in turns if who == "Customer" for each in _sentences(said) if _says(each)), "")
     last = turns[-1] if turns else ("", "")
-    asks = " ".join(last[1].split()) if last[0] == "Customer" else ""
+    asks = " ".join(last[1].split()) if last[0] == "Customer" and not THANKS.search(last[1]) else ""
     problem = (so_far["problem"] or [first])[0]
     return Notes(problem, _once(promised), _once(facts), asks or "".join(so_far["open"][:1] if not turns else []))
 

@@ -68,6 +68,14 @@ async def test_a_summary_keeps_what_must_survive(summariser: Claude) -> None:
     assert "Open: Has order" in again.summary.text
 
 
+@pytest.mark.parametrize(("end", "is_open"), [("Perfect, thank you Jonas.", False), ("Thanks, where is it?", True)])
+async def test_thanks_are_no_open_point(summariser: Claude, end: str, *, is_open: bool) -> None:
+    said = [*MESSAGES[:2], Message(id="m-3", seq=3, role="user", content=end, at=NOON)]
+    made = await summarise(summariser, Previous(), said, RULES, COUNT)
+    assert isinstance(made, Made)
+    assert ("Open: " in made.summary.text) is is_open
+
+
 @pytest.mark.parametrize("how", ["empty", "none", "refusal", "too_long", "drop", "alter", "instructions"])
 async def test_a_summary_gone_wrong_once_is_repaired(
     summariser: Claude, control: SimulatorControl, how: Misdeed
