@@ -46,7 +46,7 @@ def list_deliveries(
 ) -> None:
     """Show deliveries, the one that began last first."""
     asked = {"limit": str(limit), "status": status, "requestId": request_id, "hookId": hook_id}
-    found = _call(url, key, "GET", PATH, query={name: value for name, value in asked.items() if value})["items"]
+    found = asyncio.run(_listed(url, key, {name: value for name, value in asked.items() if value}, limit))
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
@@ -102,6 +102,19 @@ def _line(found: dict[str, Any]) -> None:
     if found.get("missed"):
         told = f"{MISSED}; {told}"
     click.echo(f"{state}  {found['id']}  tries: {found['tries']}  {where}  {told}".rstrip())
+
+
+async def _listed(url: str | None, key: str | None, asked: dict[str, str], limit: int) -> list[dict[str, Any]]:
+    """Return deliveries, page by page: one may hold few, or none, of what is asked for."""
+    path, query, found = PATH, asked, list[dict[str, Any]]()
+    async with Api(find_url(load_settings(), url), key) as api:
+        while path and len(found) < limit:
+            answer = await api.call("GET", path, query=query)
+            if not answer.ok:
+                raise CustomerMemoryError(answer.problem)
+            found += answer.body["items"]
+            path, query = answer.next or "", {}
+    return found[:limit]
 
 
 def _call(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -53,6 +54,12 @@ class Answer:
         told = self.body.get("detail") or self.body.get("title") or "the answer says no more"
         fields = [f"{item.get('pointer')}: {item.get('message')}" for item in self.body.get("errors") or []]
         return "; ".join([f"{self.status} {told}", *(each for each in fields if each not in told)])
+
+    @property
+    def next(self) -> str | None:
+        """Where a list goes on, as its `Link` says (RFC 8288); None at its end."""
+        found = re.match(r'<([^>]*)>; rel="next"', self.headers.get("Link", ""))
+        return found[1] if found else None
 
     def retry_after(self, default: float) -> float:
         """Return the seconds that Retry-After asks for, as a number or a date; `default` without one."""

@@ -253,6 +253,7 @@ def test_the_commands_do_the_same(stack: Stack, caller: Caller, receiver: Receiv
     assert posted(receiver, request)[0].event(secret)
     delivery(caller, request, "delivered")
     assert f"evt_{request}" in run("deliveries", "list", "--status", "delivered")
+    assert run("deliveries", "list", "--hook", "hook_of_nobody") == ""
     assert "answered 204" in run("deliveries", "show", f"evt_{request}")
     run("deliveries", "replay", f"evt_{request}")
     posted(receiver, request, 2)
