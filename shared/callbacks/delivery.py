@@ -15,6 +15,7 @@ from typing import Final, Self
 from pydantic import Field
 
 from shared.callbacks.schedule import CALLBACKS, REPLIES, Random, Schedule, wait_after
+from shared.clock import to_ms
 from shared.models import Model
 from shared.storage.deliveries import DeliveryFacts, DeliveryStatus, KeptDelivery
 from shared.storage.types import OF_TENANT, OutboxRow, hook_of
@@ -114,9 +115,10 @@ class Delivery(Model):
 
     def waits(self, now: datetime) -> bool:
         """Return whether there is nothing to do for it now: it has ended, is not due, or another is at it."""
-        if self.status != "pending" or self.due_at is None or self.due_at > now:
+        if self.status != "pending" or self.due_at is None:
             return True
-        return self.leased_until is not None and self.leased_until > now
+        # In the store's milliseconds: what it finds to be due must not wait here for a part of one, and be passed over.
+        return any(to_ms(until) > to_ms(now) for until in (self.due_at, self.leased_until) if until is not None)
 
     def leased(self, now: datetime, seconds: float, holder: str) -> Self:
         """Return it as it is while somebody makes an attempt; `holder` is a name nobody else has."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.callbacks.circuit import BUSY_SECONDS, FIRST_REST, LONGEST_REST, OPENS_AFTER, Circuits
+from shared.callbacks.delivery import Delivery
 from shared.callbacks.schedule import ATTEMPTS, STEPS, retry_after, wait_after
+from shared.clock import from_ms, to_ms
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -85,3 +89,23 @@ def test_those_who_are_turned_away_come_back_one_after_the_other() -> None:
     assert waits[:3] == [BUSY_SECONDS + each * BUSY_SECONDS / 4 for each in (1, 2, 3)]
     assert sum(wait <= 10 * BUSY_SECONDS for wait in waits) == 36
     assert max(waits) == LONGEST_REST
+
+
+@given(due=st.integers(0, 3_000_000), leased=st.none() | st.integers(0, 3_000_000))
+def test_what_the_store_finds_due_is_due_to_the_part_of_a_millisecond(due: int, leased: int | None) -> None:
+    """Found due and then not taken for it, a delivery would be passed over for a minute."""
+    until = None if leased is None else NOW + timedelta(microseconds=leased)
+    delivery = Delivery(
+        request_id="req_1",
+        session_id="ses_1",
+        type="chat.reply.completed",
+        at=NOW,
+        created_at=NOW,
+        began_at=NOW,
+        due_at=NOW + timedelta(microseconds=due),
+        leased_until=until,
+    )
+    assert delivery.facts.due_at is not None
+    found = from_ms(to_ms(delivery.facts.due_at))
+    assert not delivery.waits(found)
+    assert delivery.waits(found - timedelta(milliseconds=1))
