@@ -96,7 +96,8 @@ def line_of(event: dict[str, Any]) -> str:
     kind, data = str(event["type"]), event["data"]
     tenant = str(event["source"]).rpartition("/")[2]
     links = [text for name, text in data.items() if name.endswith("Url")]
-    told = [event["subject"], f"customer {data.get('customerId', '(erased)')}", *links]
+    subject = [event["subject"]] if "subject" in event else []  # some are of a customer, and of no session
+    told = [*subject, f"customer {data.get('customerId', '(erased)')}", *links]
     if "failure" in data:
         told.append(data["failure"]["detail"])
     coloured = click.style(kind.ljust(20), fg=COLOURS.get(kind.rpartition(".")[2]))

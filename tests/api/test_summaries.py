@@ -69,7 +69,7 @@ def test_a_summary_that_is_asked_for_is_made_and_announced(caller: Caller, event
     assert made["cost"]["tokenUsage"]["total"] > 0
     assert made["cost"]["estimatedCost"] > 0
     assert caller.http.get(f"/api/sessions/{session}/summaries").json() == [made]
-    told = wait_for("the event", lambda: [event for event in events.events if event["subject"] == session])
+    told = wait_for("the event", lambda: [event for event in events.events if event.get("subject") == session])
     assert [(event["type"], event["data"]["summaryUrl"]) for event in told] == [
         ("session.summarized", f"/api/sessions/{session}/summary")
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from click.testing import CliRunner, Result
 
@@ -66,6 +68,12 @@ def test_a_line_holds_nothing_that_moves_the_cursor() -> None:
     line = line_of(event)
     assert "customer eva?[2J?" in line
     assert line.endswith("late?")
+
+
+def test_an_event_that_is_of_no_session_is_a_line_too() -> None:
+    line = line_of(envelope(replace(ROW, type="memory.updated", session_id="")))
+    assert f"customer {ROW.customer_id}" in line
+    assert "/api/memory?customerId=" in line
 
 
 def test_help_teaches() -> None:
