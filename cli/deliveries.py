@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from cli.http import Api
+from cli.http import Answer, Api
 from cli.options import service_options
 from cli.rundir import find_url
 from shared.errors import CustomerMemoryError
@@ -109,28 +109,25 @@ async def _listed(url: str | None, key: str | None, asked: dict[str, str], limit
     path, query, found = PATH, asked, list[dict[str, Any]]()
     async with Api(find_url(load_settings(), url), key) as api:
         while path and len(found) < limit:
-            answer = await api.call("GET", path, query=query)
-            if not answer.ok:
-                raise CustomerMemoryError(answer.problem)
+            answer = await _answer(api, "GET", path, query=query)
             found += answer.body["items"]
             path, query = answer.next or "", {}
     return found[:limit]
 
 
 def _call(
-    url: str | None,
-    key: str | None,
-    method: str,
-    path: str,
-    *,
-    query: dict[str, str] | None = None,
-    body: dict[str, Any] | None = None,
+    url: str | None, key: str | None, method: str, path: str, *, body: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     async def ask() -> dict[str, Any]:
         async with Api(find_url(load_settings(), url), key) as api:
-            answer = await api.call(method, path, query=query, body=body)
-        if not answer.ok:
-            raise CustomerMemoryError(answer.problem)
-        return answer.body
+            return (await _answer(api, method, path, body=body)).body
 
     return asyncio.run(ask())
+
+
+async def _answer(api: Api, method: str, path: str, **more: Any) -> Answer:
+    """Return what the API answers. Raises CustomerMemoryError where it refuses."""
+    answer = await api.call(method, path, **more)
+    if not answer.ok:
+        raise CustomerMemoryError(answer.problem)
+    return answer
