@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, RootModel, StringConstraints
 
+from api.hook_schemas import HookId
 from api.schemas import Asked, Cursor, Limit, Past
 from shared.callbacks.account import Account
 from shared.callbacks.delivery import Attempt, Delivery
@@ -74,9 +75,7 @@ class DeliveriesQuery(Asked):
 
     status: DeliveryStatus | None = None
     request_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
-    hook_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
-        None, description="those of replies to this hook's platform"
-    )
+    hook_id: HookId | None = Field(None, description="those of replies to this hook's platform")
     limit: Limit = 50
     cursor: Cursor | None = None
 
