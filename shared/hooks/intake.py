@@ -156,12 +156,12 @@ class Intake:
         """
         said = " ".join(text.split())
         newest = await own.messages(session.id, LOOKED_AT, max(0, session.message_count - LOOKED_AT))
-        for each in newest.items if said else ():
-            reply = " ".join(each.content.split()) if _of_agent(each) else ""
-            if len(said) >= LONG_ENOUGH and said in reply:
-                return True
+        replies = {each.id: " ".join(each.content.split()) for each in newest.items if _of_agent(each)} if said else {}
+        if len(said) >= LONG_ENOUGH:
+            return any(said in reply for reply in replies.values())
+        for message_id in (message_id for message_id, reply in replies.items() if said == reply):
             probe = self._parts.ids.request(bucket_of(own.tenant, session.customer_id))
-            if said == reply and (await own.reserve(f"hook-echo:{each.id}", name, probe)).same_body:
+            if (await own.reserve(f"hook-echo:{message_id}", name, probe)).same_body:
                 return True
         return False
 
