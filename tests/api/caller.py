@@ -67,6 +67,10 @@ class Caller:
 
         return wait_for(f"the end of {request_id}", look, seconds)
 
+    def counted(self, text: str) -> None:
+        """Wait until the tenant's counts hold a text: they are written after what they count is told."""
+        wait_for(f"{text} to be counted", lambda: text in self.http.get("/metrics").text)
+
     def new_session(self, customer: str = "cust-1", **more: Any) -> dict[str, Any]:
         """Begin a session."""
         response = self.http.post("/api/sessions", json={"customerId": customer, **more})

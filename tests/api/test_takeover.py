@@ -58,4 +58,4 @@ def test_a_listener_hears_that_a_person_took_over(caller: Caller, stack: Stack) 
     caller.http.patch(f"/api/sessions/{session_id}", json={"handler": "human"})
     *_, last = listen(caller, request_id)
     assert (last.name, last.data["failure"]["type"]) == ("failed", "taken-over")
-    assert 'customer_memory_takeover_total{outcome="wasted"' in caller.http.get("/metrics").text
+    caller.counted('customer_memory_takeover_total{outcome="wasted"')
